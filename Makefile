@@ -1,0 +1,92 @@
+# metaug: `make` lists what there is. Every target does the set-up that it needs, once.
+# Change a variable on the command line: make run RUN_ARGS="run --data esc10", make venv PYTHON=/opt/python3.11/bin/python3.11
+
+VENV ?= .venv
+# Empty: the first of python3.11, python3.12, python3.13 and python3 that is new enough.
+PYTHON ?=
+RUN_ARGS ?= run --data generated --folds 1 --valid-folds 1 --epochs 8 --metric-epochs 12 --out runs/generated
+TEST_ARGS ?=
+STUDY_ARGS ?=
+MUDA ?= muda==0.4.1
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+UNDONE := $(VENV)/.installing
+# Two workers with one thread each are faster on two cores than two that fight for both.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv run test study docs lab prepare lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
+
+venv: $(STAMP) ## Set up: a virtual environment in .venv with the tested versions
+
+# An environment whose last install was cut off, or that has no working pip, is emptied and made anew:
+# half a package can look installed. muda goes in without its dependencies, since one of them, pysoundfile,
+# overwrites the files of soundfile; the rest of what muda needs is in the lock.
+$(STAMP): requirements.lock settings.ini setup.py
+	@set -e; \
+	new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	python=""; \
+	for p in $(if $(PYTHON),"$(PYTHON)",python3.11 python3.12 python3.13 python3); do \
+	    if "$$p" -c "$$new_enough" 2>/dev/null; then python="$$p"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "metaug needs Python 3.11 or newer, and $(or $(PYTHON),python3) is $$("$(or $(PYTHON),python3)" --version 2>&1 | tail -n 1)." >&2; \
+	    echo "Install it, or name it: make venv PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "$$python has no venv module. On Debian and Ubuntu it is in the package python3-venv (or python3.11-venv)." >&2; exit 1; \
+	fi; \
+	if [ -e "$(UNDONE)" ] || ! "$(BIN)/python" -m pip --version >/dev/null 2>&1; then \
+	    echo "Making $(VENV) with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear "$(VENV)"; \
+	fi; \
+	touch "$(UNDONE)"; \
+	echo "Installing the tested versions: some minutes the first time"; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(MUDA)"; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	"$(BIN)/python" -W ignore -c 'import ipykernel, muda, soundfile'; \
+	mv "$(UNDONE)" "$@"; \
+	echo "Ready: $(BIN)/metaug, and the kernel python3 for Jupyter and papermill"
+
+run: $(STAMP) ## The main job: metric-learning selection on generated sounds, at most 5 minutes
+	$(BIN)/metaug $(RUN_ARGS)
+
+test: $(STAMP) ## Run the notebooks' cells as tests, then the tests in tests/
+	$(ONE_THREAD) $(BIN)/nbdev_test --n_workers 2
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -ra --durations=5 tests $(TEST_ARGS)
+
+study: $(STAMP) ## The study on ESC-10: some four hours on two cores, goes on where it was cut off
+	mkdir -p runs
+	$(ONE_THREAD) $(BIN)/papermill nbs/tutorials/study.ipynb runs/study.ipynb --cwd nbs/tutorials -p run True $(STUDY_ARGS)
+
+docs: $(STAMP) ## Build the site into _docs, with Quarto where it is installed, else with smalldocs
+	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONWARNINGS=ignore; \
+	if command -v quarto >/dev/null; then \
+	    echo "Quarto $$(quarto --version)"; smalldocs api build && quarto render --no-execute; \
+	else \
+	    smalldocs render --strict .; \
+	fi
+	$(BIN)/python .ci/house.py links _docs
+
+lab: $(STAMP) ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab $(AS_ROOT) --notebook-dir=. nbs/index.ipynb
+
+prepare: $(STAMP) ## Before a commit: clean the notebooks, export them, write the README
+	$(BIN)/python .ci/house.py tidy
+	$(BIN)/nbdev_clean
+	$(BIN)/nbdev_export
+	$(BIN)/python .ci/house.py readme
+
+lock: $(STAMP) ## Write requirements.lock from what is installed in .venv
+	$(BIN)/python .ci/house.py lock
+
+clean: ## Remove what can be made again, but not .venv and not runs
+	rm -rf _docs _proc api _symbols.json build dist .pytest_cache .hypothesis metaug.egg-info
+	find . -path "./$(VENV)" -prune -o -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -print | xargs rm -rf

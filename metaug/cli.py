@@ -1,0 +1,312 @@
+"The `metaug` command: thin, no logic; every command is a function of the package."
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import click
+
+import metaug
+
+DATA_HELP = "generated, esc10, esc50, urbansound8k, a folder with one subfolder a class, or a CSV or Parquet with path,label[,fold,source]"
+
+
+class Listed(click.ParamType):
+    "Values separated by commas."
+
+    name = "list"
+
+    def __init__(self, kind): self.kind = kind
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple): return value
+        try: return tuple(self.kind(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError: self.fail(f"{value!r} is not a list of {self.kind.__name__} separated by commas", param, ctx)
+
+
+class OneLine(click.Group):
+    "A command group that tells bad input in one line (exit status 2) and failed work in one line (exit status 1)."
+
+    def invoke(self, ctx):
+        from metaug.datasets import InputError
+
+        before, warnings.formatwarning = warnings.formatwarning, lambda message, *_, **__: f"metaug: warning: {message}\n"  # without our source line
+
+        try: return super().invoke(ctx)
+        except InputError as e: code, message = 2, e
+        except RuntimeError as e:
+            if type(e).__name__ != "TaskError": raise
+            code, message = 1, e
+        except ImportError as e:
+            if e.name not in ("muda", "soundfile"): raise
+            code, message = 2, e
+        finally: warnings.formatwarning = before
+        click.echo(f"metaug: {message}", err=True)
+        ctx.exit(code)
+
+
+def _terminal() -> bool:
+    "Bars are for people."
+    return sys.stderr.isatty()
+
+
+def _json(value) -> str:
+    return json.dumps(value, indent=1, allow_nan=False)
+
+
+@click.group(cls=OneLine, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=110))
+@click.version_option(metaug.__version__, prog_name="metaug")
+def main():
+    """Which augmented sounds are worth training on?
+
+    \b
+    metaug select my_sounds --out better   a better training set from your own sounds
+    metaug data esc10                      what a collection holds
+    metaug plan --data esc10               what the whole experiment would take
+    metaug run --data generated --folds 1  the paper's experiment
+    metaug report runs/generated           what came out, with paired tests
+    metaug augment --data esc10 --store S  deform all clips, nothing else
+
+    The exit status is 0 when all is done, 1 when some work failed (what is done is kept), 2 for bad input.
+
+    Completion by the Tab key, for this shell: eval "$(_METAUG_COMPLETE=bash_source metaug)" (or zsh_source); for
+    fish: _METAUG_COMPLETE=fish_source metaug | source
+    """
+
+
+data_option = click.option("--data", default="generated", show_default=True, help=DATA_HELP)
+jobs_option = click.option("--jobs", default=-1, show_default=True, help="processes; -1 is one a core")
+engine_option = click.option("--engine", default="spectral", show_default=True, help="spectral, rubberband or muda")
+strict_option = click.option("--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed")
+json_option = click.option("--json", "as_json", is_flag=True, help="for machines: one JSON object on standard output")
+background_option = click.option("--background", multiple=True, type=click.Path(), help="sound file for the background noise; may come several times; generated street-like noise without")
+
+
+@main.command()
+@click.argument("source")
+@click.option("--download", is_flag=True, help="fetch a published collection (esc50, urbansound8k) first, checked by size and checksum")
+@click.option("--picture", type=click.Path(dir_okay=False), help="draw clips, lengths and levels into this file (png, svg, pdf)")
+@strict_option
+@json_option
+def data(source, download, picture, strict, as_json):
+    """What a collection of sounds holds: classes, folds, formats, and what a person should look at.
+
+    \b
+    Examples:
+      metaug data ./my_sounds
+      metaug data esc10 --picture esc10.png
+      metaug data ./my_sounds --json | jq '.findings'
+    """
+    from metaug import datasets
+
+    if download: click.echo(f"in {datasets.download(source, progress=_terminal())}", err=as_json)
+    here = datasets.survey(source, strict=strict, progress=_terminal())
+    if picture: datasets.save_picture(here, picture)
+    click.echo(_json(here.as_dict()) if as_json else here.text())
+
+
+@main.command()
+@data_option
+@click.option("--store", required=True, type=click.Path(), help="folder of the log-mel store, new or begun")
+@engine_option
+@background_option
+@click.option("--seed", default=0, show_default=True)
+@jobs_option
+@click.option("--audio", type=click.Path(), help="also write each sample as FLAC and JAMS into this folder")
+def augment(data, store, engine, background, seed, jobs, audio):
+    """Deform all clips in 20 ways into a store of log-mels; a build that was cut off goes on.
+
+    Example: metaug augment --data esc10 --store esc10-store --jobs 2
+    """
+    import joblib
+
+    from metaug import augmentation, datasets
+
+    clips = datasets.load_clips(data)
+    built = augmentation.augment(clips, store, engine=engine, seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
+    click.echo(f"{len(built)} samples of {len(clips)} clips in {store}")
+    if audio:
+        augmentation.export_audio(clips, audio, engine="rubberband" if engine == "spectral" else engine, seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
+        click.echo(f"sound and JAMS in {audio}")
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="smaller pairs and fewer runs: about two minutes instead of fifteen")
+@click.option("--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture")
+def bench(quick, out):
+    """How long metaug takes against the usual tools, timed in alternation on this machine.
+
+    Example: metaug bench --quick
+    """
+    from metaug import benchmarks
+
+    done = benchmarks.bench(quick=quick, tell=lambda line: click.echo(f"metaug bench: {line}", err=True))
+    paths = done.save(out)
+    click.echo(done.text())
+    click.echo("\nWritten: " + " ".join(paths))
+
+
+def protocol_options(function):
+    "The options that make a `Settings`."
+    for option in reversed([
+        data_option,
+        click.option("--schemes", type=Listed(str), default="none,brute,metric,random", show_default=True, help="none brute class class-oracle metric random classifier weight only-<deformation>, or module:name of your own"),
+        click.option("--k", type=Listed(int), default="5", show_default=True, help="neighbours, for schemes that have them"),
+        click.option("--folds", type=Listed(str), default="all", show_default=True, help="test folds"),
+        click.option("--valid-folds", type=int, help="how many of the other folds serve as validation fold; all by default"),
+        click.option("--seeds", type=Listed(int), default="0", show_default=True),
+        click.option("--recipe", default="modern", show_default=True, help="paper (Adagrad, batch 256) or modern (AdamW, batch 32, one cycle)"),
+        click.option("--epochs", type=int, default=20, show_default=True, help="of the classifiers"),
+        click.option("--metric-epochs", type=int, help="of the metric nets; three times --epochs by default"),
+        click.option("--budget", default="steps", show_default=True, help="steps (as many for every scheme) or epochs (the paper's way)"),
+        engine_option,
+        background_option,
+    ]): function = option(function)
+    return function
+
+
+def _settings(schemes, k, folds, valid_folds, seeds, recipe, epochs, metric_epochs, budget, engine, background):
+    from metaug.datasets import InputError
+    from metaug.experiment import Settings
+
+    if folds != ("all",) and not all(f.isdigit() for f in folds): raise InputError(f"folds must be numbers or all, got {','.join(folds)}")
+    numbers = None if folds == ("all",) else tuple(int(f) for f in folds)
+    return Settings(schemes=schemes, k=k, seeds=seeds, folds=numbers, valid_folds=valid_folds, recipe=recipe, epochs=epochs, metric_epochs=metric_epochs, budget=budget, engine=engine, background=background)
+
+
+def _planned(data, settings, cache):
+    "Clips and graph of a run, checked; nothing is made."
+    from metaug import datasets, experiment
+
+    clips = datasets.load_clips(data, strict=True)
+    experiment.check(clips, settings)
+    return clips, experiment.Graph(experiment.store_key(clips, settings), clips.fold.unique().tolist(), settings), cache
+
+
+@main.command()
+@protocol_options
+@jobs_option
+@json_option
+@click.option("--out", type=click.Path(), help="folder of a run that may have done some of it; runs/<data> by default")
+def plan(data, jobs, out, as_json, **options):
+    """What the experiment would take: trainings, samples, bytes and hours here, after a short calibration.
+
+    Example: metaug plan --data esc10 --schemes none,brute,metric
+    """
+    settings = _settings(**options)
+    from metaug import experiment, features
+
+    clips, graph, cache = _planned(data, settings, f"{out or Path('runs') / Path(data).stem}/cache")
+    samples = features.VERSIONS * len(clips)
+    frames = clips.seconds.sum() * features.SAMPLE_RATE / features.FRAME * features.VERSIONS
+    trainings, rate = experiment.plan(graph.folds), experiment.training_rate()
+    stages = experiment.outline(graph, clips, cache, rate=rate, jobs=jobs)
+    if as_json:
+        rows = {name: json.loads(table.reset_index(names="name").to_json(orient="records")) for name, table in (("trainings", trainings), ("stages", stages))}
+        click.echo(_json(dict(clips=len(clips), samples=samples, log_mel_bytes=int(frames * features.N_MELS * 2), patches_a_second=rate, **rows)))
+        return
+    click.echo("Trainings of the whole protocol, with those for the same held-out folds shared, and role by role:")
+    click.echo(trainings.to_string())
+    click.echo(f"\n{len(clips)} clips, {samples:,} samples, about {frames * features.N_MELS * 2 / 1e9:.2f} GB of log-mels in memory and somewhat less on disk")
+    click.echo(f"\nThis run, at {rate:.0f} patches a second and process as measured now:")
+    click.echo(stages.to_string())
+
+
+@main.command()
+@click.argument("folder")
+@click.option("--html", type=click.Path(), help="also write the listening report, one page that shows and plays what was accepted and rejected")
+@click.option("--max-mb", default=30, show_default=True, help="largest size of that page")
+def report(folder, html, max_mb):
+    """What came out of a run: accuracy with intervals, share of the training set, paired tests; as text, CSV and figures.
+
+    FOLDER is what `metaug run` wrote its tables into, or holds one such folder for each test fold.
+
+    \b
+    Examples:
+      metaug report runs/esc10
+      metaug report runs/esc10 --html report.html
+    """
+    from metaug import analysis
+
+    results, acceptance, predictions = analysis.read_run(folder)
+    click.echo(analysis.show_report(results, predictions))
+    paths = analysis.save_report(results, predictions, folder) + analysis.save_figures(results, acceptance, folder)
+    if html:
+        from metaug import listening
+
+        paths.append(listening.listening_page(folder, html, max_mb=max_mb, progress=_terminal()))
+    click.echo("\nWritten: " + " ".join(str(p) for p in paths))
+
+
+@main.command()
+@protocol_options
+@jobs_option
+@click.option("--scheduler", help="address of a Dask scheduler, e.g. tcp://node1:8786, whose workers do the work; they must see --out")
+@click.option("--notebooks", is_flag=True, help="also make each test fold an executed notebook, fold01.ipynb and so on, from nbs/05_experiment.ipynb")
+@click.option("--dry-run", is_flag=True, help="only say what would be done, and why")
+@click.option("--out", type=click.Path(), help="folder or fsspec URL of the tables, the figures and all finished work; runs/<data> by default")
+def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
+    """The paper's experiment, from clips to tables and figures; what is done already is not done again.
+
+    Cut off, it goes on where it was. Each training writes a log, log.txt, into its folder under OUT/cache.
+
+    \b
+    Examples:
+      metaug run --data generated --folds 1 --valid-folds 1 --epochs 8
+      metaug run --data esc10 --schemes none,brute,metric,random --k 1,5 --seeds 0,1
+      metaug run --data /shared/esc10 --out /shared/runs/esc10 --scheduler tcp://node1:8786
+    """
+    settings = _settings(**options)
+    from metaug import analysis, experiment
+
+    out = out or str(Path("runs") / Path(data).stem)
+    cache = f"{out}/cache"
+    if dry_run:
+        clips, graph, cache = _planned(data, settings, cache)
+        for task in experiment.reasons(graph, cache).itertuples(): click.echo(f"{'to do' if task.why else 'done '}  {task.stage}: {task.label} ({task.key}){': ' if task.why else ''}{task.why}")
+        click.echo(experiment.outline(graph, clips, cache).to_string())
+        return
+    outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=_terminal())
+    paths = outcome.save(out) + analysis.save_figures(outcome.results, outcome.acceptance, out)
+    if notebooks: paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=_terminal())
+    if data == "generated": click.echo("On generated sounds, no recordings: this shows that everything works, and is no result about real sound.\n")
+    click.echo(analysis.show_summary(outcome.results))
+    for title, ending in (("Tables", ".parquet"), ("Figures", ".png"), ("Notebooks", ".ipynb")):
+        if named := [str(p) for p in paths if str(p).endswith(ending)]: click.echo(f"\n{title}: {' '.join(named)}")
+
+
+@main.command()
+@click.argument("sounds")
+@click.option("--out", required=True, type=click.Path(), help="new folder for the result, or one that the same command has begun")
+@click.option("--k", default=5, show_default=True, help="neighbours that vote on each deformed sound")
+@engine_option
+@background_option
+@click.option("--epochs", type=int, help="of the metric nets at most; by default so many that they suit the number of clips")
+@click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
+@click.option("--seed", default=0, show_default=True)
+@jobs_option
+@click.option("--no-audio", is_flag=True, help="write tables and log-mels only, no sound")
+@strict_option
+@json_option
+def select(sounds, out, no_audio, as_json, **options):
+    """A better training set from a folder of labelled sounds: their deformations that still sound like their class.
+
+    SOUNDS is a folder with a subfolder a class, or a CSV or Parquet with path,label[,fold,source]. Into OUT come
+    the originals and the accepted deformed sounds, OUT/<class>/….flac, each with a JAMS that tells how it was made,
+    and manifest.csv, acceptance.parquet, summary.csv and report.html. Nothing in SOUNDS is changed. Cut off, the
+    same command goes on where it was.
+
+    \b
+    Examples:
+      metaug select my_sounds --out filtered
+      metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
+      metaug select my_sounds --out filtered --no-audio --json
+    """
+    from metaug import curation
+
+    made = curation.select(sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=_terminal(), **options)
+    click.echo(_json(made.as_dict()) if as_json else made.text())
+
+
+if __name__ == "__main__": main()

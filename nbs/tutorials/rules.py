@@ -1,0 +1,27 @@
+"""Rules of selection that the study tried beside the paper's: as many samples of each class and deformation as `metric` accepts, but others.
+Like every scheme they take an acceptance table of n rows and give a weight for each, 0 or 1, shape (n,); seed and effects are not used."""
+
+import numpy as np
+
+from metaug.selection import SAMPLE_KEY, Scheme
+
+
+def _ranked(judged, value):
+    "The samples of each class and deformation with the lowest values, as many as the metric accepts there."
+    judged = judged.assign(value=value).reset_index(drop=True)
+    groups = judged.sort_values(["value", *SAMPLE_KEY]).groupby(["label", "deformation"])
+    return (groups.cumcount() < groups.accepted.transform("sum")).sort_index().to_numpy(np.float64)
+
+
+def accept_hard(judged, *, seed=0, effects=None):
+    "Those that lie least among their own class, right or wrong: a deformed sound with a known label teaches most where the metric errs."
+    return _ranked(judged, judged.margin)
+
+
+def accept_narrow(judged, *, seed=0, effects=None):
+    "Those near the border between their class and another: neither what is plain nor what is lost."
+    return _ranked(judged, judged.margin.abs())
+
+
+hard = Scheme(accept_hard, "npair", None, False, "as many as metric, those least among their own class")
+narrow = Scheme(accept_narrow, "npair", None, False, "as many as metric, those nearest to the border")

@@ -1,0 +1,32 @@
+"What tests share: one thread for numerical libraries, the project's folder, real recordings where they are."
+
+import os
+from pathlib import Path
+
+# Before numpy or torch are imported: tests run beside each other on few cores.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:  # the project's folder
+    "The folder that holds settings.ini."
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    "A function from a collection's name (`esc10`, `urbansound8k`, …) to its folder; the test is skipped where it is not there."
+    base = Path(os.environ.get("METAUG_DATA") or ROOT.parent / "shared" / "data")
+
+    def folder(name: str) -> Path:
+        if not (base / name).is_dir():
+            pytest.skip(f"no recordings: {name} is not in the folder that METAUG_DATA names")
+        return base / name
+
+    return folder

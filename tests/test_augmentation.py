@@ -1,0 +1,291 @@
+"""Building a store: the same bytes however it is built, killed, doubled or broken; odd clips; sound for other tools."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jams
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from metaug import augmentation
+from metaug.augmentation import DEFORMATIONS, Recording, augment, deform, deform_clip, export_audio, generated_street, load_background, replay
+from metaug.datasets import InputError, load_clips, read_audio
+from metaug.features import LogMelStore, log_mel
+
+KILLS = int(os.environ.get("METAUG_KILLS", 3))
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    "Twelve short clips in two classes, one of them without a whole frame."
+    folder, rng = tmp_path_factory.mktemp("clips"), np.random.default_rng(0)
+    for i in range(12):
+        n = 500 if i == 5 else int(rng.integers(4000, 40000))
+        y = 0.3 * np.sin(np.arange(n) * (0.02 + 0.01 * i)) + 0.05 * rng.standard_normal(n)
+        path = folder / ("hum" if i % 2 else "beep") / f"{i:02d}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, y, 44100)
+    return load_clips(folder, n_folds=2)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clips, tmp_path_factory):
+    "Checksums of a store built at one go."
+    path = tmp_path_factory.mktemp("whole") / "store"
+    augment(clips, path, progress=False)
+    return checksums(path)
+
+
+def checksums(path):
+    "Every file of a store, without the copies that reading makes."
+    return {str(f.relative_to(path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(Path(path).rglob("*")) if f.is_file() and f.name not in ("samples.parquet", "frames.npy")}
+
+
+def building(clips, path, jobs=1):
+    "A process of its own that builds the store."
+    clips.to_parquet(Path(path).parent / "clips.parquet")
+    code = f"import pandas as pd; from metaug.augmentation import augment; augment(pd.read_parquet({str(Path(path).parent / 'clips.parquet')!r}), {str(path)!r}, jobs={jobs}, progress=False)"
+    return subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+
+# -- the same, whatever happens ----------------------------------------------------------------------------------------
+
+
+def test_jobs_and_order_change_no_byte(clips, undisturbed, tmp_path):
+    augment(clips, tmp_path / "two", jobs=2, progress=False)
+    assert checksums(tmp_path / "two") == undisturbed
+
+
+def test_resumed_build_is_the_same_and_done_clips_are_skipped(clips, undisturbed, tmp_path):
+    store = augment(clips, tmp_path / "s", progress=False)
+    for index in (0, 7): store.drop(index)
+    before = {f: f.stat().st_mtime_ns for f in (tmp_path / "s" / "mels" / "c").rglob("*") if f.is_file()}
+    augment(clips, tmp_path / "s", progress=False)
+    assert checksums(tmp_path / "s") == undisturbed
+    assert all(f.stat().st_mtime_ns == changed for f, changed in before.items())
+
+
+def test_a_sample_depends_on_nothing_but_its_name_and_the_seed(clips, tmp_path):
+    few = clips.iloc[[3, 8]].reset_index(drop=True)
+    alone = augment(few, tmp_path / "few", seed=4, progress=False)
+    y = read_audio(clips.path[8])
+    for j, (deformation, level) in enumerate(((d, l) for d in DEFORMATIONS for l in range(4)), start=22):
+        X = deform(y, deformation=deformation, level=level, seed=4, clip=clips["clip"][8])
+        assert np.array_equal(alone.read(j), X.astype(np.float16).astype(np.float32))
+
+
+def test_seeds_and_clips_get_noise_of_their_own():
+    y = np.sin(np.arange(30000) / 5).astype(np.float32)
+    weights = {json.loads(row["state"])["weight"] for seed in (0, 1) for clip in "ab" for row in deform_clip(y, clip=clip, seed=seed)[1][17:]}
+    assert len(weights) == 16
+
+
+def test_other_settings_are_refused(clips, tmp_path):
+    few = clips.iloc[:1]
+    augment(few, tmp_path / "s", progress=False)
+    soundfile.write(tmp_path / "n.wav", np.random.default_rng(0).uniform(-1, 1, 99999), 44100)
+    for other in (dict(seed=1), dict(engine="rubberband"), dict(background=[tmp_path / "n.wav"])):
+        with pytest.raises(InputError, match="was made with"): augment(few, tmp_path / "s", progress=False, **other)
+
+
+def test_killed_at_random_moments(clips, undisturbed, tmp_path):
+    "Three kills by default, twenty with METAUG_KILLS=20."
+    chance, began = random.Random(0), 0
+    for kill in range(KILLS):
+        path = tmp_path / f"s{kill}"
+        build = building(clips, path, jobs=1 + kill % 2)
+        while build.poll() is None and not (path / "mels").exists(): time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.8 + 3 * (kill % 2)))  # with two jobs, workers have to start first
+        os.killpg(build.pid, signal.SIGKILL)
+        build.communicate()
+        began += any(path.rglob("mels/c/*"))
+        store = augment(clips, path, progress=False)
+        assert checksums(path) == undisturbed, "no orphan either"
+        assert len(store.samples) == 21 * len(clips) and store.samples.row.is_unique and store.verify() == []
+    assert KILLS < 20 or began > KILLS / 4, "some kills must come while clips are written"
+
+
+def test_two_builds_at_once(clips, undisturbed, tmp_path):
+    builds = [building(clips, tmp_path / "s") for _ in range(2)]
+    for build in builds:
+        _, errors = build.communicate(timeout=120)
+        assert build.returncode == 0, errors
+    assert checksums(tmp_path / "s") == undisturbed
+
+
+def test_a_flipped_byte_is_found_named_and_mended_alone(clips, undisturbed, tmp_path):
+    store = augment(clips, tmp_path / "s", progress=False)
+    shard = tmp_path / "s" / "mels" / "c" / "2" / "0" / "0"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    assert store.verify() == [clips["clip"][2]]
+    with pytest.raises(InputError, match=f"{clips['clip'][2]} is damaged"): [store.read(row) for row in range(42, 63)]
+    store.drop(2)
+    augment(clips, tmp_path / "s", progress=False)
+    assert checksums(tmp_path / "s") == undisturbed
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None, reason="needs the right to mount a small file system")
+def test_full_disk_is_one_line_and_the_store_stays_valid(clips, undisturbed, tmp_path):
+    small, room = tmp_path / "small", 400
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}k", "tmpfs", str(small)], capture_output=True).returncode: pytest.skip("needs the right to mount a small file system")
+    try:
+        with pytest.raises(InputError, match="No space left on device") as full: augment(clips, small / "s", progress=False)
+        assert "\n" not in str(full.value)
+        store = LogMelStore.open(str(small / "s"))
+        assert 0 < len(store.missing()) < len(clips) and store.verify() == []
+        shutil.copytree(small / "s", tmp_path / "s")
+    finally: subprocess.run(["umount", str(small)], check=True)
+    augment(clips, tmp_path / "s", progress=False)
+    assert checksums(tmp_path / "s") == undisturbed
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_made(clips, tmp_path):
+    broken = clips.copy()
+    (tmp_path / "bad.wav").write_text("no sound")
+    broken.loc[4, "path"] = str(tmp_path / "bad.wav")
+    with pytest.raises(InputError, match=f"1 of 12 clips could not be made.*{clips['clip'][4]}"): augment(broken, tmp_path / "s", progress=False)
+    assert LogMelStore.open(str(tmp_path / "s")).missing() == [4]
+
+
+# -- odd clips ---------------------------------------------------------------------------------------------------------
+
+N = 30000
+ODD = {
+    "silence": np.zeros(N), "one sample": np.ones(1), "0.05 s": np.sin(np.arange(2205) / 9), "DC": np.full(N, 0.8),
+    "square": np.sign(np.sin(np.arange(N) / 30)), "one click": np.eye(1, N, 500)[0], "denormal": np.full(N, 1e-40), "silent start": np.r_[np.zeros(N), np.ones(9)],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("engine", ["spectral", "rubberband"])
+def test_odd_clips_have_a_defined_result(name, engine):
+    y = ODD[name].astype(np.float32)
+    mels, rows = deform_clip(y, clip=name, engine=engine)
+    assert [X.shape for X in mels] == [(128, max(1, round(len(y) / (row["rate"] or 1)) // 1024)) for row in rows]
+    for X in mels: assert X.dtype == np.float32 and np.isfinite(X).all() and X.max() - X.min() <= 80.001 and X.min() >= -100.001
+
+
+@pytest.mark.parametrize("sr, channels", [(192_000, 1), (8000, 1), (44100, 6)])
+def test_odd_files_go_through(sr, channels, tmp_path):
+    (tmp_path / "a").mkdir()
+    soundfile.write(tmp_path / "a" / "x.wav", 0.4 * np.sin(np.arange(sr)[:, None] / np.arange(5, 5 + channels)), sr)
+    y = read_audio(tmp_path / "a" / "x.wav")
+    assert abs(len(y) - 44100) <= 1 and all(np.isfinite(X).all() for X in deform_clip(y, clip="x")[0])
+
+
+@pytest.mark.parametrize("y", [[0, np.nan], [np.inf], [], [[0.0]]])
+def test_what_is_no_waveform_is_refused(y):
+    for call in (lambda: deform(np.array(y), deformation="drc", level=0), lambda: deform_clip(np.array(y), clip="x")):
+        with pytest.raises(InputError, match="waveform must"): call()
+
+
+def test_nan_inside_a_file_is_named_and_nothing_of_it_is_stored(tmp_path):
+    (tmp_path / "c").mkdir()
+    for i in range(4): soundfile.write(tmp_path / "c" / f"{i}.wav", np.r_[np.zeros(5000), np.nan if i == 2 else 0.5], 44100, subtype="FLOAT")
+    clips = pd.DataFrame({"clip": [f"c/{i}" for i in range(4)], "path": [str(tmp_path / "c" / f"{i}.wav") for i in range(4)], "label": "c", "fold": 1, "source": "s", "seconds": 5001 / 44100})
+    with pytest.raises(InputError, match="c/2"): augment(clips, tmp_path / "s", progress=False)
+    assert LogMelStore.open(str(tmp_path / "s")).missing() == [2]
+
+
+def test_wrong_values_are_one_line():
+    y = np.ones(2000, np.float32)
+    for wrong, why in [(dict(level=4), "level must be 0 to 3"), (dict(level=-1), "level must be"), (dict(deformation="x"), "deformation must be"), (dict(engine="x"), "engine must be"), (dict(sr=0), "sr must be > 0"), (dict(seed=-1), "seed must be >= 0")]:
+        with pytest.raises(InputError, match=why): deform(y, **{"deformation": "stretch", "level": 0, **wrong})
+
+
+# -- background noise --------------------------------------------------------------------------------------------------
+
+
+def test_levels_take_recordings_in_turn():
+    y = np.sin(np.arange(20000) / 9).astype(np.float32)
+    noises = [Recording(f"n{i}", np.random.default_rng(i).uniform(-1, 1, 90000).astype(np.float32), 44100) for i in range(9)]
+    used = lambda n: [row["noise"] for row in deform_clip(y, clip="c", background=noises[:n])[1][17:]]
+    assert used(1) == ["n0"] * 4 and used(3) == ["n0", "n1", "n2", "n0"] and used(4) == ["n0", "n1", "n2", "n3"]
+    assert [int(name[1]) % 4 for name in used(9)] == [0, 1, 2, 3]
+    starts = [row["noise_start"] for row in deform_clip(y, clip="c", background=noises[:1])[1][17:]]
+    assert len(set(starts)) == 4
+
+
+def test_noise_start_is_in_seconds(tmp_path):
+    soundfile.write(tmp_path / "n.wav", np.random.default_rng(0).uniform(-1, 1, 40000), 8000)
+    row = deform_clip(np.ones(2000, np.float32), clip="c", background=[tmp_path / "n.wav"])[1][17]
+    assert row["noise_start"] == json.loads(row["state"])["start"] / 8000
+
+
+def test_short_recordings_are_repeated():
+    y, short = np.sin(np.arange(30000) / 9).astype(np.float32), Recording("short", np.random.default_rng(0).uniform(-1, 1, 1000).astype(np.float32), 44100)
+    assert np.isfinite(deform(y, deformation="bgnoise", level=0, background=[short])).all()
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    for value in (0.1, 0.2):
+        soundfile.write(tmp_path / "n.wav", np.full(3000 + int(10 * value), value), 44100)
+        assert load_background([tmp_path / "n.wav"])[0].samples[0] == pytest.approx(value, abs=1e-3)
+
+
+def test_generated_noise_is_always_the_same():
+    sums = [hashlib.sha256((generated_street(j).samples * 1000).round().astype(np.int16).tobytes()).hexdigest() for j in range(4)]
+    generated_street.cache_clear()
+    assert sums == [hashlib.sha256((generated_street(j).samples * 1000).round().astype(np.int16).tobytes()).hexdigest() for j in range(4)] and len(set(sums)) == 4
+
+
+# -- sound for other tools ---------------------------------------------------------------------------------------------
+
+
+def test_export_is_whole_resumable_and_replays(clips, tmp_path):
+    few = clips.iloc[:2].reset_index(drop=True)
+    folder = export_audio(few, tmp_path / "audio", seed=3, progress=False)
+    before = {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
+    assert len(before) == 2 * 21 * 2 and not list(folder.rglob("*.partial"))
+    export_audio(few, folder, seed=3, progress=False)
+    assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
+    for file in sorted(folder.rglob("*.jams"))[:21]:
+        jam, sound = jams.load(str(file)), read_audio(file.with_suffix(".flac"))
+        assert jam.file_metadata.duration == pytest.approx(len(sound) / 44100, abs=1e-4)
+        assert np.array_equal(augmentation.pcm16(replay(file, few.path[0])), sound)
+
+
+def test_export_stays_in_its_folder(clips, tmp_path):
+    with pytest.raises(InputError, match="must not lead out"): export_audio(clips.iloc[:1].assign(clip="../x"), tmp_path / "a", progress=False)
+    with pytest.raises(InputError, match="engine must be one of rubberband, muda"): export_audio(clips, tmp_path / "a", engine="spectral")
+
+
+# -- a new deformation -------------------------------------------------------------------------------------------------
+
+
+def test_one_class_makes_a_deformation(monkeypatch):
+    class Reverse(augmentation.muda.BaseTransformer):
+        def __init__(self, part=1.0): super().__init__(); self.part = part
+        def states(self, jam): yield dict(part=self.part)
+        def audio(self, mudabox, state): n = int(len(mudabox._audio["y"]) * state["part"]); mudabox._audio["y"][:n] = mudabox._audio["y"][:n][::-1].copy()
+
+    monkeypatch.setitem(augmentation.DEFORMATIONS, "reverse", (0.25, 0.5, 0.75, 1.0))
+    monkeypatch.setitem(augmentation.DEFORMERS, "reverse", lambda value, **_: Reverse(value))
+    y = np.sin(np.arange(20000) ** 1.5 / 900).astype(np.float32)
+    assert np.array_equal(deform(y, deformation="reverse", level=3, engine="rubberband"), y[::-1])
+    assert np.array_equal(deform(y, deformation="reverse", level=3), log_mel(y[::-1]))
+
+
+def test_generated_noise_is_kept_and_a_damaged_file_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("METAUG_CACHE", str(tmp_path))
+    made = augmentation._kept_street(0, 1.0)
+    kept = tmp_path / "street-v1-0-1s.npy"
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:100], whole[:-1], np.zeros(3).tobytes(), b"PK\x03\x04" + whole):
+        kept.write_bytes(damaged)
+        assert np.array_equal(augmentation._kept_street(0, 1.0), made) and kept.read_bytes() == whole
+    monkeypatch.setenv("METAUG_CACHE", str(kept))  # a file, so nothing can be kept there
+    assert np.array_equal(augmentation._kept_street(0, 1.0), made)

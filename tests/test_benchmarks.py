@@ -1,0 +1,72 @@
+"The bench: what it counts, that it goes on without programs that are missing, and what it writes."
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+
+from metaug import benchmarks
+from metaug.benchmarks import Fact, Missing, Timing, alternate, bench, rank_loss_by_loop, summarise
+from metaug.cli import main
+from metaug.metric import rank_loss
+
+NAME = ("pair", "what", "tool", "unit")
+
+
+def missing(quick):
+    yield Timing(*NAME, 0, 1.0, 2.0)
+    raise Missing("sox")
+
+
+def whole(quick):
+    yield from (Timing("whole", "all", "none", "clip", run, 1.0, usual) for run, usual in enumerate((1.0, 2.0, 4.0, 8.0)))
+    yield Fact("whole", "rate", 3.0, "clips/s", at_least=4.0)
+    yield from (Fact("growth", "store", clips / 2, "s", clips=clips) for clips in (1, 2, 4))
+
+
+@pytest.fixture
+def pairs(monkeypatch):
+    monkeypatch.setattr(benchmarks, "PAIRS", {"missing": missing, "whole": whole})
+    return ("missing", "whole")
+
+
+def test_neighbours_are_compared():
+    "The median of ratios is not the ratio of medians when the machine slows down half-way."
+    rows = pd.DataFrame([Timing(*NAME, run, slow, 3 * slow) for run, slow in enumerate((1.0, 1.0, 1.0, 10.0, 10.0))])
+    assert summarise(rows)[["ratio", "low", "high"]].values.tolist() == [[3, 3, 3]]
+
+
+def test_a_function_that_returns_a_number_is_timed_all_the_same():
+    (timing,) = alternate(lambda: 1e6, lambda: 1e6, name=NAME, runs=1)
+    assert timing.ours < 1e3 and timing.usual < 1e3
+
+
+def test_what_is_missing_is_named_and_left_out(pairs):
+    done = bench(quick=True, pairs=pairs)
+    assert done.left_out == ["missing: sox not installed"]
+    assert set(done.timings.pair) == {"pair", "whole"}  # what was timed before stays
+    assert "≥ 4: MISSED" in done.text() and "left out: missing: sox" in done.text()
+
+
+def test_the_command_writes_tables_and_a_picture(pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks.bench, "__kwdefaults__", {**benchmarks.bench.__kwdefaults__, "pairs": pairs})
+    done = CliRunner().invoke(main, ["bench", "--quick", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"runs.csv", "summary.csv", "facts.csv", "machine.json", "bench.txt", "bench.png"}
+    assert pd.read_csv(tmp_path / "out" / "summary.csv").ratio.tolist() == [2, 3]
+
+
+def test_the_loop_of_the_rank_loss_is_the_rank_loss():
+    rng = np.random.default_rng(0)
+    embedding, labels = rng.standard_normal((23, 5)), rng.integers(0, 4, 23)
+    assert rank_loss_by_loop(embedding, labels) == pytest.approx(rank_loss(embedding, labels), abs=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "bs"), [("classifier", 8), ("encoder", 20)])
+def test_a_plain_learner_has_the_same_losses(kind, bs):
+    "Same function, weights, batches and dropout; only the order of sums differs."
+    threads = torch.get_num_threads()
+    try: ours, usual = ([loss for call in range(2) for loss in benchmarks._fit(kind, side, bs, 2, call)[1]] for side in ("ours", "usual"))
+    finally: torch.set_num_threads(threads)
+    assert len(ours) == 4 and np.allclose(ours, usual, rtol=1e-3)

@@ -1,0 +1,119 @@
+"The `metaug` command: every command teaches by an example, plans without making anything, and says what is wrong."
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from metaug import __version__
+from metaug.cli import main
+
+
+def metaug(*args):
+    return CliRunner().invoke(main, list(map(str, args)))
+
+
+def test_help_names_every_command():
+    assert all(name in metaug("--help").output for name in main.commands)
+    assert metaug("--version").output.strip() == f"metaug, version {__version__}"
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_each_command_teaches_by_an_example(command):
+    told = metaug(command, "--help")
+    assert told.exit_code == 0 and f"metaug {command}" in told.output and "Example" in told.output
+
+
+def test_data_counts_the_generated_clips():
+    told = metaug("data", "generated")
+    assert told.exit_code == 0 and "200 clips, 10 classes, 10 folds" in told.output
+
+
+def test_plan_counts_trainings_and_makes_nothing(tmp_path):
+    told = metaug("plan", "--data", "generated", "--schemes", "none,metric", "--out", tmp_path / "out", "--epochs", 2)
+    assert told.exit_code == 0, told.output
+    assert "120" in told.output and "720" in told.output and "4,200 samples" in told.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_lists_what_would_be_done(tmp_path):
+    told = metaug("run", "--data", "generated", "--folds", "1", "--valid-folds", "1", "--dry-run", "--out", tmp_path / "out")
+    assert told.exit_code == 0, told.output
+    assert told.output.count("to do  metric nets: npair net without folds") == 8
+    assert told.output.count("to do  classifiers: ") == 4
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("args, word", [(["--folds", "one"], "folds must be numbers"), (["--recipe", "old"], "recipe must be one of"), (["--k", "0"], "k must be from 1"), (["--epochs", "0"], "epochs must be")])
+def test_bad_options_are_one_line(args, word):
+    told = metaug("run", "--data", "generated", *args)
+    assert told.exit_code == 2 and told.stderr.startswith("metaug: ") and word in told.stderr and told.stderr.count("\n") == 1
+
+
+# ---- a folder of one's own
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    from test_datasets import put, sine
+
+    for number, label in enumerate(("cat", "dog")):
+        for i in range(4): put(tmp_path / "sounds" / label / f"{i}.wav", sine(8000, 0.2, 300 * (number + 1) + 20 * i))
+    (tmp_path / "sounds" / "cat" / "bad.wav").write_text("hello")
+    return tmp_path / "sounds"
+
+
+def test_data_lists_what_is_left_out(sounds, tmp_path):
+    told = metaug("data", sounds, "--picture", tmp_path / "p.png")
+    assert told.exit_code == 0 and "8 clips, 2 classes" in told.output and "unreadable: " in told.output and "bad.wav" in told.output
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    as_json = json.loads(metaug("data", sounds, "--json").stdout)
+    assert as_json["clips"] == 8 and as_json["findings"][0]["finding"] == "unreadable"
+
+
+def test_strict_is_bad_input(sounds, tmp_path):
+    for args in (("data", sounds), ("select", sounds, "--out", tmp_path / "out")):
+        told = metaug(*args, "--strict")
+        assert told.exit_code == 2 and "bad.wav" in told.stderr and told.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_select_tells_what_it_found_and_what_came_out(sounds, tmp_path):
+    quick = ("--k", 1, "--epochs", 1, "--jobs", 1, "--no-audio")
+    told = metaug("select", sounds, "--out", tmp_path / "out", *quick)
+    assert told.exit_code == 0, told.output
+    assert "Found 8 clips of 2 classes" in told.stdout and "minutes" in told.stdout and "samples: 8 originals and" in told.stdout
+    assert {"manifest.csv", "acceptance.parquet", "summary.csv", "report.html", "cat", "dog"} <= {p.name for p in (tmp_path / "out").iterdir()}
+    again = metaug("select", sounds, "--out", tmp_path / "out", *quick, "--json")
+    assert json.loads(again.stdout)["clips"] == 8
+    refused = metaug("select", sounds, "--out", sounds, *quick)
+    assert refused.exit_code == 2 and refused.stderr.splitlines()[-1].startswith("metaug: ")
+
+
+def test_plan_for_machines(tmp_path):
+    told = json.loads(metaug("plan", "--data", "generated", "--json", "--out", tmp_path / "out").stdout)
+    assert told["samples"] == 4200 and {"name", "shared", "role_by_role"} == set(told["trainings"][0]) and "hours" in told["stages"][0]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_for_the_shell(shell):
+    import os
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'metaug'; from metaug.cli import main; main(prog_name='metaug')"]
+    done = subprocess.run(command, env={**os.environ, "_METAUG_COMPLETE": f"{shell}_source"}, capture_output=True, text=True)
+    if "not supported" in done.stderr or "Couldn't detect" in done.stderr: pytest.skip(f"click completes for no {shell} here")
+    assert "_METAUG_COMPLETE" in done.stdout
+    words = subprocess.run(command, env={**os.environ, "_METAUG_COMPLETE": f"{shell}_complete", "COMP_WORDS": "metaug sel", "COMP_CWORD": "sel" if shell == "fish" else "1"}, capture_output=True, text=True)
+    assert "select" in words.stdout
+
+
+def test_missing_muda_is_told_in_one_line():
+    import subprocess
+    import sys
+
+    code = "import sys; sys.modules['muda'] = None; sys.argv = ['metaug', 'augment', '--store', 's']; from metaug.cli import main; main()"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "pip install --no-deps muda" in done.stderr

@@ -1,0 +1,292 @@
+"The experiment as a whole: no fold leaks, sharing is exact, papermill runs, bad input is one line."
+
+import importlib
+import json
+import linecache
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from click.testing import CliRunner
+from safetensors.numpy import load_file
+
+import metaug.experiment as experiment_module
+from metaug.cli import main
+from metaug.datasets import load_clips
+from metaug.experiment import Arm, Graph, Settings, _chosen, _load, _originals, _seed, experiment, learn_classifier, one_thread, store_key
+from metaug.metric import learn_metric
+
+SMALL = Settings(schemes=("none", "brute", "metric", "random"), k=(3,), folds=(1,), valid_folds=1, epochs=1, metric_epochs=2)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory) -> Path:
+    "A table of 32 generated clips: four classes in four folds, two clips each."
+    folder = tmp_path_factory.mktemp("small")
+    clips = load_clips("generated")
+    clips = clips[clips.label.isin(["bark", "fan", "horn", "siren"]) & clips.fold.le(4)].copy()
+    clips["path"] = [shutil.copy(path, folder / f"{i:02d}.wav") for i, path in enumerate(clips.path)]
+    clips["path"] = clips.path.map(lambda p: Path(p).name)
+    clips[["path", "label", "fold", "source"]].to_csv(folder / "clips.csv", index=False)
+    return folder / "clips.csv"
+
+
+def test_a_store_is_named_by_what_the_files_hold(small, tmp_path):
+    copied = shutil.copytree(small.parent, tmp_path / "copied")
+    clips = load_clips(copied / "clips.csv")
+    key = store_key(load_clips(small), SMALL)
+    os.utime(clips.path[0], (0, 0))
+    assert store_key(clips, SMALL) == key
+    y, sr = soundfile.read(clips.path[0])
+    soundfile.write(clips.path[0], -y, sr)
+    assert store_key(clips, SMALL) != key
+
+
+def test_a_rule_of_ones_own_that_changes_makes_other_tasks(tmp_path, monkeypatch):
+    "Also where only a function that it calls has changed."
+    code = "def half(judged): return judged.accepted * {}\n\ndef rule(judged, *, seed=0, effects=None): return half(judged)\n"
+    def key():
+        importlib.invalidate_caches()
+        linecache.clearcache()
+        sys.modules.pop("own_rules", None)
+        return Graph("s", [1, 2, 3], Settings(("own_rules:rule",))).stages["classifiers"][0].key
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_rules.py").write_text(code.format(0.5))
+    before = key()
+    assert key() == before
+    (tmp_path / "own_rules.py").write_text(code.format(0.25))
+    assert key() != before
+
+
+@pytest.fixture(scope="session")
+def outcome(small, tmp_path_factory):
+    return experiment(str(small), SMALL, cache=tmp_path_factory.mktemp("cache"), jobs=1, progress=False)
+
+
+def changed(small, folder, fold, change) -> Path:
+    "A copy of the clips in which one fold's sounds are changed."
+    shutil.copytree(small.parent, folder)
+    table = pd.read_csv(folder / "clips.csv")
+    for path in table.path[table.fold.eq(fold)]:
+        y, sr = soundfile.read(folder / path)
+        soundfile.write(folder / path, change(y), sr)
+    return folder / "clips.csv"
+
+
+def states(outcome, file) -> dict:
+    "Weights of every task that has them, by label; `file(task)` names which."
+    tasks = [t for stage in outcome.graph.stages.values() for t in stage if t.kind in ("net", "classifier")]
+    return {task.label: load_file(task.folder(outcome.cache) / name) for task in tasks for name in file(task)}
+
+
+def untouched_by_test_fold(task) -> list[str]:
+    "Weights that a test of fold 1 uses: those whose epoch another fold chose."
+    return [f"weights-{f}.safetensors" for f in task.inputs.get("excluded", task.inputs.get("pair")) if f != 1][-1:]
+
+
+def same(a: dict, b: dict) -> list[bool]:
+    return [all(np.array_equal(x, b[name][key]) for key, x in a[name].items()) for name in a]
+
+
+def judged(outcome) -> pd.DataFrame:
+    return outcome.acceptance.astype({"neighbours": str})
+
+
+def test_a_silent_test_fold_changes_no_training_and_no_acceptance(small, outcome, tmp_path):
+    silent = experiment(str(changed(small, tmp_path / "silent", 1, np.zeros_like)), SMALL, cache=tmp_path / "cache", jobs=1, progress=False)
+    assert all(same(states(outcome, untouched_by_test_fold), states(silent, untouched_by_test_fold)))
+    pd.testing.assert_frame_equal(judged(outcome), judged(silent))
+    before, after = (np.stack(o.predictions.probabilities) for o in (outcome, silent))
+    assert not np.array_equal(before, after), "the test fold itself must be heard"
+
+
+def test_the_leak_test_can_fail(small, outcome, tmp_path):
+    "Silence in a training fold does change the trainings."
+    silent = experiment(str(changed(small, tmp_path / "silent", 3, np.zeros_like)), SMALL, cache=tmp_path / "cache", jobs=1, progress=False)
+    assert not any(same(states(outcome, untouched_by_test_fold), states(silent, untouched_by_test_fold))[-4:])
+
+
+def test_tables_have_the_columns_of_the_design(outcome):
+    assert {"scheme", "k", "test", "seed", "label", "n", "correct", "confusion", "n_train", "share", "acceptance", "epochs", "steps", "seconds", "recipe"} <= set(outcome.results)
+    assert {"clip", "deformation", "level", "test", "valid", "k", "predicted", "votes", "similarity", "accepted", "neighbours"} <= set(outcome.acceptance)
+    of = outcome.results.groupby("scheme").first()
+    assert of.share["brute"] == 1 and of.share["none"] == pytest.approx(1 / 21)
+    accepted = outcome.acceptance.accepted.mean()
+    assert of.acceptance["metric"] == pytest.approx(accepted) and of.acceptance["random"] == pytest.approx(accepted)
+    assert of.share["metric"] == pytest.approx((1 + 20 * accepted) / 21)
+    assert of.steps.nunique() == 1, "budget steps: as many for every scheme"
+
+
+def test_a_second_run_does_nothing(small, outcome, monkeypatch):
+    monkeypatch.setattr("metaug.experiment.do", lambda *a: pytest.fail("a finished task was done again"))
+    again = experiment(str(small), SMALL, cache=outcome.cache, jobs=1, progress=False)
+    pd.testing.assert_frame_equal(again.results.astype({"confusion": str}), outcome.results.astype({"confusion": str}))
+
+
+def test_two_processes_give_the_same_bytes(small, outcome, tmp_path):
+    two = experiment(str(small), SMALL, cache=tmp_path / "cache", jobs=2, progress=False)
+    assert all(same(states(outcome, untouched_by_test_fold), states(two, untouched_by_test_fold)))
+    pd.testing.assert_frame_equal(judged(outcome), judged(two))
+
+
+def test_class_decides_on_validation_folds_and_class_oracle_on_the_test_fold(small, outcome, tmp_path):
+    settings = SMALL._replace(schemes=("class", "class-oracle"))
+    of = experiment(str(small), settings, cache=outcome.cache, jobs=1, progress=False)
+    assert set(of.results.scheme) == {"class", "class-oracle"}
+    on = {task.inputs["on"]: [row["fold"] for row in task.inputs["rows"]] for task in of.graph.stages["effects"]}
+    assert set(on["validation"]) == {2} and set(on["test"]) == {1}
+    silent = experiment(str(changed(small, tmp_path / "silent", 1, np.zeros_like)), settings._replace(schemes=("class",)), cache=tmp_path / "cache", jobs=1, progress=False)
+    kept = {label: w for label, w in states(of, untouched_by_test_fold).items() if "oracle" not in label}
+    assert all(same(kept, states(silent, untouched_by_test_fold)))
+
+
+def metaug(*args):
+    "The command, in this process: importing torch for each would take most of the time."
+    return CliRunner().invoke(main, list(map(str, args)))
+
+
+def sounds(folder, per_class) -> Path:
+    "A folder of short noises with so many clips a class."
+    rng = np.random.default_rng(0)
+    for label, n in per_class.items():
+        (folder / label).mkdir(parents=True)
+        for i in range(n): soundfile.write(folder / label / f"{i}.wav", 0.1 * rng.standard_normal(4410), 44100)
+    return folder
+
+
+def with_folds(folder, n) -> Path:
+    sounds(folder, {"a": 8, "b": 8})
+    rows = [(f"{label}/{i}.wav", label, 1 + i % n) for label in "ab" for i in range(8)]
+    pd.DataFrame(rows, columns=["path", "label", "fold"]).to_csv(folder / "clips.csv", index=False)
+    return folder / "clips.csv"
+
+
+def text_file(folder) -> Path:
+    (sounds(folder, {"a": 4, "b": 4}) / "a" / "0.wav").write_text("not a sound")
+    return folder
+
+
+BAD = {
+    "missing folder": (lambda d: d / "nowhere", [], "nowhere"),
+    "folder without sound": (lambda d: (d / "empty" / "a").mkdir(parents=True) or d / "empty", [], "empty"),
+    "class with one clip": (lambda d: sounds(d / "one", {"a": 4, "b": 1}), [], "b"),
+    "one fold only": (lambda d: with_folds(d / "single", 1), [], "fold"),
+    "too few folds for metric learning": (lambda d: with_folds(d / "three", 2), ["--schemes", "metric"], "folds"),
+    "text file named .wav": (lambda d: text_file(d / "text"), [], "0.wav"),
+    "unknown scheme": (lambda d: with_folds(d / "scheme", 4), ["--schemes", "none,best"], "best"),
+    "k larger than the reference": (lambda d: with_folds(d / "k", 4), ["--schemes", "metric", "--k", "99"], "k must be"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_nothing_is_written(name, tmp_path):
+    make, options, word = BAD[name]
+    source = make(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    ran = metaug("run", "--data", source, "--out", tmp_path / "out", *options)
+    assert ran.exit_code == 2, ran.output
+    assert len([line for line in ran.stderr.splitlines() if line.startswith("metaug: ")]) == 1 and word in ran.stderr and "Traceback" not in ran.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_command_itself_ends_with_status_2(tmp_path):
+    ran = subprocess.run([sys.executable, "-m", "metaug.cli", "run", "--data", str(tmp_path / "nowhere")], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 2 and ran.stderr.startswith("metaug: ") and ran.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_papermill_runs_the_notebook(root, small, outcome, tmp_path):
+    "As a user does; the cache of the other tests makes it quick, and gives the same numbers."
+    parameters = dict(data=small, k=3, fold=1, valid_folds=1, epochs=1, metric_epochs=2, jobs=1, out=tmp_path / "out", cache=outcome.cache)
+    command = [str(Path(sys.executable).parent / "papermill"), "nbs/05_experiment.ipynb", str(tmp_path / "out.ipynb")]
+    for name, value in parameters.items(): command += ["-p", name, str(value)]
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # figures go into the notebook
+    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    results = pd.read_parquet(tmp_path / "out" / "results.parquet")
+    pd.testing.assert_frame_equal(results.drop(columns=["confusion", "seconds", "data"]), outcome.results.drop(columns=["confusion", "seconds", "data"]))
+    assert len(pd.read_parquet(tmp_path / "out" / "acceptance.parquet")) == 320
+    notebook = json.loads((tmp_path / "out.ipynb").read_text())
+    pictures = sum("image/png" in o.get("data", {}) for c in notebook["cells"] for o in c.get("outputs", []))
+    assert pictures >= 3, "confusion matrix, acceptance heat map, embedding"
+
+
+@pytest.fixture
+def single_thread():
+    with one_thread(): yield
+
+
+def test_sharing_is_exact(outcome, single_thread):
+    "Each role trained on its own, with nothing but its own held-out fold to look at, gives the weights of the shared training."
+    graph, cache = outcome.graph, outcome.cache
+    table, mels = _load(cache, graph.store)
+    pair = [1, 2]
+    for part in (3, 4):
+        excluded = sorted([*pair, part])
+        alone = learn_metric(mels, _originals(table, set(table.fold) - set(excluded)), {part: _originals(table, [part])}, epochs=SMALL.metric_epochs, seed=_seed(0, excluded))
+        shared = load_file(graph.net("npair", set(excluded), 0).folder(cache) / f"weights-{part}.safetensors")
+        assert all(np.array_equal(alone.keep.weights(part)[name].numpy(), value) for name, value in shared.items())
+    task = graph.classifiers[Arm("brute", None, 0), 1, 2]
+    training, _ = _chosen(task.inputs, cache, table)
+    for fold in pair:
+        alone = learn_classifier(mels, training, {fold: _originals(table, [fold])}, epochs=SMALL.epochs, seed=_seed(0, pair))
+        shared = load_file(task.folder(cache) / f"weights-{fold}.safetensors")
+        assert all(np.array_equal(alone.keep.weights(fold)[name].numpy(), value) for name, value in shared.items())
+
+
+def test_run_makes_each_fold_a_notebook_with_the_same_numbers(small, outcome, tmp_path):
+    (tmp_path / "cache").symlink_to(outcome.cache)
+    ran = metaug("run", "--data", small, "--schemes", "none,brute,metric,random", "--k", "3", "--folds", "1", "--valid-folds", "1", "--epochs", "1", "--metric-epochs", "2", "--jobs", "1", "--out", tmp_path, "--notebooks")
+    assert ran.exit_code == 0, ran.output
+    assert f"Notebooks: {tmp_path / 'fold01.ipynb'}" in ran.stdout
+    whole, one = (pd.read_parquet(tmp_path / folder / "results.parquet").drop(columns=["confusion", "data"]) for folder in (".", "fold01"))
+    pd.testing.assert_frame_equal(whole, one)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_report_tells_and_writes_what_a_run_gave(outcome, tmp_path):
+    outcome.save(tmp_path / "fold01")
+    told = metaug("report", tmp_path)
+    assert told.exit_code == 0, told.output
+    assert "metric 3-NN against random 3-NN" in told.stdout and "brute against none" in told.stdout
+    table = pd.read_csv(tmp_path / "summary.csv").set_index("name")
+    correct = outcome.results.groupby("scheme").correct.sum() / outcome.results.groupby("scheme").n.sum()
+    assert table.accuracy["brute"] == pytest.approx(100 * correct["brute"]) and set(pd.read_csv(tmp_path / "comparisons.csv").a) >= {"brute", "metric 3-NN"}
+    assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_refuses_what_is_no_table(tmp_path):
+    (tmp_path / "results.parquet").write_text("not a table")
+    told = metaug("report", tmp_path)
+    assert told.exit_code == 2 and told.stderr.count("\n") == 1 and "results.parquet" in told.stderr
+
+
+def test_a_failed_task_names_itself_and_the_others_go_on(small, outcome, tmp_path, monkeypatch):
+    work = dict(experiment_module.WORK)
+    def fails(inputs, cache, out):
+        if inputs["scheme"] == "brute": raise FloatingPointError("on purpose")
+        return work["classifier"](inputs, cache, out)
+    monkeypatch.setitem(experiment_module.WORK, "classifier", fails)
+    shutil.copytree(outcome.cache, tmp_path / "cache", ignore=shutil.ignore_patterns("classifier"))
+    options = ["run", "--data", small, "--schemes", "none,brute,metric,random", "--k", "3", "--folds", "1", "--valid-folds", "1", "--epochs", "1", "--metric-epochs", "2", "--jobs", "1", "--out", tmp_path]
+    ran = metaug(*options)
+    assert ran.exit_code == 1 and "1 of 4 tasks failed, the others are kept; brute without folds [1, 2], seed 0: FloatingPointError: on purpose" in ran.stderr
+    log = next((tmp_path / "cache" / "failed").glob("*.log")).read_text()
+    assert "brute without folds [1, 2]" in log and "Traceback" in log
+    assert len(list((tmp_path / "cache" / "classifier").glob("*/task.json"))) == 3 and not list(tmp_path.glob("cache/*/.*.partial"))
+    monkeypatch.undo()
+    assert metaug(*options).exit_code == 0
+
+
+def test_a_dry_run_says_why(small, outcome, tmp_path):
+    (tmp_path / "cache").symlink_to(outcome.cache)
+    common = ["run", "--data", small, "--k", "3", "--folds", "1", "--valid-folds", "1", "--metric-epochs", "2", "--out", tmp_path, "--dry-run"]
+    same, longer = (metaug(*common, "--epochs", epochs).output for epochs in (1, 2))
+    assert same.count("done   ") == 2 + 1 + 4 and "to do" not in same
+    assert longer.count(": epochs was 1, is 2") == 4 and longer.count("done   metric nets") == 2

@@ -1,0 +1,400 @@
+"The house itself: notebooks, modules, README and site in step, imports from low numbers to high, nothing where it doesn't belong."
+
+import ast
+import configparser
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PLAIN = {"__init__", "_modidx", "cli"}  # modules that no notebook writes
+TOP = {
+    ".ci", ".github", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
+    "_quarto.yml", "metaug", "nbs", "requirements.lock", "settings.ini", "setup.py", "tests",
+}  # fmt: skip
+
+spec = importlib.util.spec_from_file_location("house", ROOT / ".ci/house.py")
+house = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(house)
+
+LESSONS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
+NOTEBOOKS = house.notebooks()
+MODULES = sorted(p for p in (ROOT / "metaug").glob("*.py") if p.stem not in PLAIN)
+SETTINGS = configparser.ConfigParser(delimiters="=", interpolation=None)
+SETTINGS.read(ROOT / "settings.ini", encoding="utf-8")
+
+
+def name(path: Path) -> str:
+    "Name a test after its file."
+    return path.stem
+
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=name)
+each_module = pytest.mark.parametrize("path", MODULES, ids=name)
+
+
+def code_cells(path: Path) -> list[str]:
+    "Give the source of each code cell, without magics."
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [re.sub(r"^\s*[%!].*$", "", house.source(c), flags=re.M) for c in cells if c["cell_type"] == "code"]
+
+
+def default_exp(path: Path) -> list[str]:
+    "Give the modules that a notebook says it writes."
+    return re.findall(r"^#\|\s*default_exp\s+(\S+)", "\n".join(code_cells(path)), flags=re.M)
+
+
+def number(path: Path) -> str:
+    "Give a notebook's place in the order: 00 < 01 < 02 < 02a < 03."
+    return path.stem.split("_")[0]
+
+
+PLACE = {module: number(path) for path in LESSONS for module in default_exp(path)}
+
+
+def metaug_imports(code: str) -> set[tuple[str, str]]:
+    "Give the (module, name) pairs that code imports from metaug; the name is empty for a whole module."
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {(a.name.split(".")[1], "") for a in node.names if a.name.startswith("metaug.")}
+        elif isinstance(node, ast.ImportFrom):
+            inside = f"metaug.{node.module or ''}" if node.level else node.module or ""
+            parts = inside.rstrip(".").split(".")
+            if parts[0] == "metaug":
+                found |= {(parts[1], a.name) if len(parts) > 1 else (a.name, "") for a in node.names}
+    return found
+
+
+def project_files() -> list[Path]:
+    "List the files that are, or would be, committed."
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("not a git checkout")
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / n for n in names.split("\0") if n and (ROOT / n).is_file()]
+
+
+# ---------------------------------------------------------------- imports
+
+
+@each_module
+def test_a_module_imports_only_lower_numbers(path):
+    used = {module for module, _ in metaug_imports(path.read_text(encoding="utf-8"))}
+    higher = {m for m in used if PLACE.get(m, "99") >= PLACE[path.stem]}
+    assert not higher, f"{path.name} ({PLACE[path.stem]}) imports {sorted(higher)}"
+
+
+@each_lesson
+def test_a_notebook_imports_only_lower_numbers(path):
+    used = set().union(*(metaug_imports(code) for code in code_cells(path)))
+    higher = {m for m, _ in used if PLACE.get(m, "99") > number(path)}
+    if path.stem == "05_experiment":
+        higher -= {"analysis"}  # its second half, the run, shows figures as any user does; the module imports none
+    assert not higher, f"{path.name} imports {sorted(higher)}"
+
+
+@pytest.mark.parametrize("module", ["selection", "analysis"])
+def test_science_on_tables_imports_only_the_error_class(module):
+    path = ROOT / "metaug" / f"{module}.py"
+    assert metaug_imports(path.read_text(encoding="utf-8")) <= {("datasets", "InputError")}
+
+
+def run_python(code: str) -> str:
+    "Run code in a fresh interpreter and give what it printed."
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_metaug_is_light():
+    assert run_python("import sys, metaug; print('torch' in sys.modules)").strip() == "False"
+
+
+def test_help_is_light():
+    code = "import sys; sys.argv = ['metaug', '--help']\nfrom metaug.cli import main\ntry: main()\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    shown = run_python(code)
+    assert "Usage" in shown or "usage" in shown
+    assert shown.splitlines()[-1] == "False"
+
+
+# ---------------------------------------------------------------- notebooks and what is written from them
+
+
+@each_lesson
+def test_a_lesson_writes_one_module(path):
+    assert len(default_exp(path)) == 1
+    assert re.fullmatch(r"\d\d[a-z]?", number(path)), f"{path.name}: lessons are numbered 00, 01, 02, 02a, …"
+
+
+def test_each_module_has_its_lesson():
+    written = [m for path in LESSONS for m in default_exp(path)]
+    assert sorted(written) == sorted(p.stem for p in MODULES)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:  # a copy of the project after `make prepare`
+    "Do in a copy what `make prepare` does here."
+    copy = tmp_path_factory.mktemp("prepared") / "metaug"
+    skip = shutil.ignore_patterns(".git", ".venv", "_docs", "_proc", "api", "runs", "__pycache__", ".ipynb_checkpoints", ".pytest_cache", "*.egg-info")
+    shutil.copytree(ROOT, copy, ignore=skip)
+    bin_ = Path(sys.executable).parent
+    for command in ([sys.executable, ".ci/house.py", "tidy"], [bin_ / "nbdev_clean"], [bin_ / "nbdev_export"], [sys.executable, ".ci/house.py", "readme"]):
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    return copy
+
+
+@pytest.mark.parametrize("path", [*sorted((ROOT / "metaug").glob("*.py")), *NOTEBOOKS, ROOT / "README.md"], ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_prepare_changes_nothing(path, prepared):
+    new = (prepared / path.relative_to(ROOT)).read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == new, f"{path.name} is out of step: run `make prepare` and commit"
+
+
+def test_prepare_writes_no_other_file(prepared):
+    written = {p.relative_to(prepared).as_posix() for p in (prepared / "metaug").rglob("*.py")}
+    assert written == {p.relative_to(ROOT).as_posix() for p in (ROOT / "metaug").rglob("*.py")}
+
+
+@each_notebook
+def test_cells_have_their_own_stable_ids(path):
+    nb = json.loads(path.read_text(encoding="utf-8"))
+    assert (nb["nbformat"], nb["nbformat_minor"]) == (4, 5)
+    ids = [cell["id"] for cell in nb["cells"]]
+    assert len(set(ids)) == len(ids)
+    nbformat.validate(nbformat.from_dict(nb))
+
+
+@each_notebook
+def test_a_notebook_is_small(path):
+    assert path.stat().st_size < 1_000_000
+
+
+@each_lesson
+def test_outputs_are_stored_and_are_not_errors(path):
+    outputs = [o for c in json.loads(path.read_text(encoding="utf-8"))["cells"] for o in c.get("outputs", [])]
+    assert outputs, f"{path.name}: run it and keep its outputs"
+    assert not [o["ename"] for o in outputs if o["output_type"] == "error"]
+
+
+@each_notebook
+def test_a_notebook_begins_with_title_and_summary(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert re.match(r"# \S.*\n\n> \S", house.source(cells[0])), f"{path.name}: begin with `# Title`, an empty line and `> one line`"
+
+
+@each_lesson
+def test_an_exported_cell_imports_or_computes(path):
+    for code in code_cells(path):
+        if re.search(r"^#\|\s*export", code, flags=re.M):
+            kinds = {isinstance(n, ast.Import | ast.ImportFrom) for n in ast.parse(code).body}
+            assert len(kinds) < 2, f"{path.name}: an exported cell imports and does something else:\n{code}"
+
+
+def test_clean_keeps_papermills_parameters(tmp_path):
+    shutil.copy(ROOT / "settings.ini", tmp_path)
+    cell = nbformat.v4.new_code_cell("k = 5", metadata={"tags": ["parameters"], "collapsed": True}, execution_count=3, id="ab12cd34")
+    nb = nbformat.v4.new_notebook(cells=[cell])
+    nbformat.write(nb, tmp_path / "one.ipynb")
+    subprocess.run([Path(sys.executable).parent / "nbdev_clean", "--fname", "one.ipynb"], cwd=tmp_path, check=True, capture_output=True)
+    cleaned = json.loads((tmp_path / "one.ipynb").read_text(encoding="utf-8"))["cells"][0]
+    assert cleaned["metadata"] == {"tags": ["parameters"]}
+    assert (cleaned["id"], cleaned["execution_count"]) == ("ab12cd34", None)
+
+
+def test_the_experiment_has_parameters():
+    path = ROOT / "nbs/05_experiment.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    wanted = {"data", "fold", "k", "schemes", "seed", "epochs", "metric_epochs", "recipe", "engine", "valid_folds", "out"}
+    assert wanted <= {t.id for n in ast.parse(house.source(tagged[0])).body if isinstance(n, ast.Assign | ast.AnnAssign) for t in getattr(n, "targets", None) or [n.target]}
+
+
+# ---------------------------------------------------------------- what code and files must not hold
+
+
+def offences(code: str) -> list[str]:
+    "List what the house style forbids in library code, with line numbers."
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        text = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            found.append((node.lineno, "import *"))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {getattr(node, "module", None) or "", *(a.name for a in node.names)} if isinstance(node, ast.ImportFrom) else {a.name for a in node.names}
+            found += [(node.lineno, f"import {n}") for n in names & {"pickle", "jsonpickle", "pdb"}]
+        if isinstance(node, ast.Assert):
+            found.append((node.lineno, "assert"))
+        if isinstance(node, ast.ExceptHandler) and (node.type is None or all(isinstance(n, ast.Pass) for n in node.body)):
+            found.append((node.lineno, "silent except"))
+        if text in {"print", "eval", "exec", "breakpoint", "random.seed"}:
+            found.append((node.lineno, text))
+        if re.fullmatch(r"(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence|PCG64|Philox)\w+", text):
+            found.append((node.lineno, text))
+        if text == "torch.load" and not any(k.arg == "weights_only" and getattr(k.value, "value", None) is True for k in node.keywords):
+            found.append((node.lineno, "torch.load without weights_only=True"))
+    return [f"line {line}: {what}" for line, what in sorted(found)]
+
+
+@each_module
+def test_library_code_keeps_to_the_style(path):
+    assert offences(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["from a import *", "import pickle", "from pickle import load", "assert x", "try: f()\nexcept E: pass", "print(1)", "np.random.rand(3)", "torch.load(f)", "torch.load(f, weights_only=False)"]
+)
+def test_offences_are_seen(code):
+    assert offences(code)
+
+
+@pytest.mark.parametrize("code", ["from a import b", "np.random.default_rng(0)", "torch.load(f, weights_only=True)", "try: f()\nexcept E as e: raise F from e"])
+def test_good_code_passes(code):
+    assert offences(code) == []
+
+
+HOSTS = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "deb." + "debian.org", "ana" + "conda.org"]
+FOREIGN = {
+    "a path of one machine": re.compile(r"(?<![\w.~:-])/(?:work|home|root|Users|tmp|mnt)/[\w.-]|\b[A-Z]:\\\\?Users"),
+    "a package registry": re.compile("|".join(map(re.escape, HOSTS))),
+    "a conflict mark": re.compile(r"^(?:<{7} |>{7} )", re.M),
+}
+
+
+def test_files_name_nothing_foreign():
+    found = []
+    for path in project_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # pictures and sounds
+        if path.suffix == ".ipynb":  # embedded pictures and players can hold any letters
+            text = re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)
+        found += [f"{path.relative_to(ROOT)}: {what}: {m[0]!r}" for what, mark in FOREIGN.items() if (m := mark.search(text))]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("text", ["see /" + "home/me/x", "File '/" + "tmp/tmpab/x.wav'", "https://" + HOSTS[0] + "/simple"])
+def test_foreign_names_are_seen(text):
+    assert any(mark.search(text) for mark in FOREIGN.values())
+
+
+@pytest.mark.parametrize("text", ["bin/" + "tmp/x", "https://example.org/" + "home/x", "a/b", "./" + "tmp/x"])
+def test_own_names_pass(text):
+    assert not any(mark.search(text) for mark in FOREIGN.values())
+
+
+def test_the_top_level_holds_only_what_it_must():
+    assert {p.relative_to(ROOT).parts[0] for p in project_files()} <= TOP
+
+
+# ---------------------------------------------------------------- versions
+
+
+def lock() -> dict[str, Requirement]:
+    "Read requirements.lock."
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    rows = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(r.name): r for r in rows}
+
+
+def test_the_lock_holds_exact_versions_alone():
+    for r in lock().values():
+        assert r.url is None and [s.operator for s in r.specifier] == ["=="], str(r)
+
+
+def test_the_lock_holds_what_settings_ask_for():
+    locked = lock()
+    for text in (SETTINGS["DEFAULT"]["requirements"] + " " + SETTINGS["DEFAULT"]["dev_requirements"]).split():
+        wanted = Requirement(text)
+        row = locked[canonicalize_name(wanted.name)]
+        assert wanted.specifier.contains(next(iter(row.specifier)).version, prereleases=True), f"{row} is not {wanted}"
+
+
+def test_what_breaks_soundfile_is_not_locked():
+    assert not {"pysoundfile", "muda"} & set(lock())
+
+
+def test_locked_versions_install_on_the_first_python_3_11():
+    for key, row in lock().items():
+        try:
+            dist = metadata.distribution(row.name)
+        except metadata.PackageNotFoundError:
+            continue  # only for another machine
+        if row.specifier.contains(dist.version):
+            python = dist.metadata.get("Requires-Python") or ""
+            assert SpecifierSet(python).contains("3.11.0"), f"{key} {dist.version} needs Python {python}"
+
+
+# ---------------------------------------------------------------- README and site
+
+
+def test_readme_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", text):
+        assert (ROOT / link).exists(), f"README.md: {link}"
+
+
+def test_relink():
+    assert house.relink("[a](00_datasets.ipynb) ![b](images/r.png) [c](../LICENSE) [d](https://x.org) [e](#f)") == (
+        "[a](nbs/00_datasets.ipynb) ![b](nbs/images/r.png) [c](LICENSE) [d](https://x.org) [e](#f)"
+    )
+    assert house.relink('<img src="images/r.png">') == '<img src="nbs/images/r.png">'
+
+
+def test_tidied_hides_in_a_way_that_all_tools_know():
+    nb = {"cells": [{"cell_type": "code", "source": ["#| hide\n", "import os"], "outputs": []}, {"cell_type": "markdown", "source": "#| hide"}]}
+    assert [house.source(c) for c in house.tidied(nb)["cells"]] == ["#| include: false\nimport os", "#| hide"]
+
+
+def test_tidied_drops_other_packages_warnings_alone():
+    kept = [{"output_type": "stream", "name": "stderr", "text": ["our own word\n"]}, {"output_type": "execute_result", "data": {}}]
+    warning = {"output_type": "stream", "name": "stderr", "text": ["/x/site-packages/a.py:1: FutureWarning: old\n"]}
+    nb = {"cells": [{"cell_type": "code", "source": "1", "outputs": [warning, *kept]}]}
+    assert house.tidied(nb)["cells"][0]["outputs"] == kept
+
+
+def test_tidied_puts_the_title_first():
+    title, exp = {"cell_type": "markdown", "source": "# T\n\n> t"}, {"cell_type": "code", "source": "#| default_exp t", "outputs": []}
+    assert house.tidied({"cells": [exp, title]})["cells"] == house.tidied({"cells": [title, exp]})["cells"] == [title, exp]
+
+
+def test_equations_become_mathml():
+    from latex2mathml.converter import convert
+
+    page = '<script src="https://x.org/katex.min.js" defer></script><p><span class="math inline">\\(a &lt; b\\)</span> <span class="math display">\\[x^2\\]</span> \\(c\\)</p>'
+    new = house.with_mathml(page, convert)
+    assert new.count("<math") == 2 and "katex" not in new and "<mo><" not in new and "\\(c\\)" in new
+
+
+def test_broken_links_are_found(tmp_path):
+    (tmp_path / "a.html").write_text('<a href="b.html#x">1</a> <a href="b.html#y">2</a> <a href="c.html">3</a> <img src="d.png"> <a href="https://x.org">4</a> <a href="#z">5</a>')
+    (tmp_path / "b.html").write_text('<h1 id="x">b</h1> <a href="a.html">back</a>')
+    assert house.broken_links(tmp_path) == ["a.html: b.html#y", "a.html: c.html", "a.html: d.png", "a.html: #z"]
+
+
+def test_the_site_builds_without_a_warning(prepared):
+    smalldocs = Path(sys.executable).parent / "smalldocs"
+    env = {**os.environ, "PATH": f"{smalldocs.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run([sys.executable, "-W", "ignore", smalldocs, "render", "--strict", "."], cwd=prepared, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert house.broken_links(prepared / "_docs") == []
+    pages = {p.stem for p in (prepared / "_docs/nbs").glob("*.html")}
+    assert pages == {p.stem for p in NOTEBOOKS if p.parent == ROOT / "nbs"}
+    assert {p.stem for p in (prepared / "_docs/api").glob("*.html")} >= {p.stem for p in MODULES}
+    for page in (prepared / "_docs/nbs").glob("*.html"):
+        assert not re.search(r'<(?:script|link)[^>]*(?:katex|mathjax)', page.read_text(encoding="utf-8")), f"{page.name} needs a network"
+        assert "#| " not in re.sub(r"<p>.*?</p>|<li>.*?</li>", "", page.read_text(encoding="utf-8"), flags=re.S), f"{page.name} shows a directive"

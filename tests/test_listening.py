@@ -1,0 +1,309 @@
+"The listening page: what is chosen, what it weighs, and that nothing in the data becomes part of the page."
+
+import base64
+import hashlib
+import io
+import itertools
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from metaug.augmentation import augment, deform
+from metaug.datasets import InputError, read_audio
+from metaug.features import LogMelStore
+from metaug.listening import _needs, _of_k, _tables, browse, by_sample, embed_json, find_store, gather, in_turn, listening_page, medium, mp3, page, why_silent
+from metaug.selection import acceptance, by_class_deformation
+
+HOSTILE = ['</script><img src=x onerror="alert(1)">', "'\"><b>&amp;{{data}}\u2028", "plain"]
+
+
+def make_clips(folder) -> pd.DataFrame:  # 24 clips of 0.6 s: 3 classes with hostile names, 4 folds
+    "Write tones, chirps and noise, and name them so that a careless page breaks."
+    rng, t, rows = np.random.default_rng(0), np.arange(26460) / 44100, []
+    for (number, label), fold, copy in itertools.product(enumerate(HOSTILE), range(1, 5), range(2)):
+        pitch = rng.uniform(300, 600)
+        y = [np.sin(2 * np.pi * pitch * t), np.sin(2 * np.pi * pitch * t * (1 + t)), rng.standard_normal(len(t)) / 4][number] * 0.5 * np.hanning(len(t))
+        path = folder / f"{number}-{fold}-{copy}.wav"
+        soundfile.write(path, y, 44100)
+        rows.append(dict(clip=f"{label}/{fold}-{copy}", path=str(path), label=label, fold=fold, source=f"{number}-{fold}-{copy}", seconds=0.6))
+    return pd.DataFrame(rows).sort_values("clip", ignore_index=True)
+
+
+def judge_all(store: LogMelStore, *, k) -> pd.DataFrame:  # acceptance table, all pairs of four folds
+    "Judge by the mean log-mel, which makes right and wrong decisions."
+    samples = store.samples.merge(store.clips[["clip", "label", "fold"]], on="clip")
+    vectors = np.stack([mel.mean(1) - mel.mean() for mel in store]) + np.random.default_rng(0).normal(0, 3, (len(samples), 128))
+    tables = []
+    for test, valid in itertools.combinations(range(1, 5), 2):
+        for part in {1, 2, 3, 4} - {test, valid}:
+            judged, reference = samples.fold.eq(part).to_numpy(), (samples.deformation.eq("original") & ~samples.fold.isin([part, test, valid])).to_numpy()
+            tables.append(acceptance(samples[judged].reset_index(drop=True), vectors[judged], samples["clip"][reference].to_numpy(), vectors[reference], samples.label[reference].to_numpy(), k=k, test=test, valid=valid))
+    return pd.concat(tables, ignore_index=True).assign(seed=0)
+
+
+def make_results() -> pd.DataFrame:  # results table of two folds
+    "Results of three schemes, invented."
+    rows, rng = [], np.random.default_rng(1)
+    for (scheme, k, share), test in itertools.product([("none", None, 1 / 21), ("brute", None, 1.0), ("metric", 5, 0.6)], (1, 2)):
+        for number, label in enumerate(HOSTILE):
+            confusion = np.bincount(np.append(rng.integers(0, 3, 3), [number] * 7), minlength=3).tolist()
+            rows.append(dict(data="generated", scheme=scheme, k=k, test=test, seed=0, label=label, n=10, correct=confusion[number], confusion=confusion, n_train=10.0, share=share, acceptance=0.5, epochs=1, steps=10, seconds=1.0, recipe="modern", budget="steps", engine="spectral", valid_folds=1))
+    return pd.DataFrame(rows).astype({"k": "Int64"})
+
+
+def make_run(folder):
+    "A run's folder as `metaug run` leaves it, in seconds: hostile names, three classes, four folds."
+    clips = make_clips(folder)
+    store = augment(clips, folder / "cache" / "stores" / "one", progress=False)
+    make_results().to_parquet(folder / "results.parquet")
+    judge_all(store, k=[1, 5]).to_parquet(folder / "acceptance.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory): return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def judged(run): return pd.read_parquet(run / "acceptance.parquet")
+
+
+@pytest.fixture(scope="module")
+def store(run): return LogMelStore.open(str(run / "cache/stores/one"))
+
+
+@pytest.fixture(scope="module")
+def written(run, tmp_path_factory): return listening_page(run, tmp_path_factory.mktemp("page") / "report.html", max_mb=1, jobs=1).read_text()
+
+
+def data_of(text: str) -> dict:  # what the page's program gets
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+
+
+class Tags(HTMLParser):
+    "Every element of a page with its attributes."
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes): self.found.append((tag, dict(attributes)))
+
+
+# ---------------------------------------------------------------- one row a sample, and whose turn it is
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_by_sample_against_plain_loops(judged, k):
+    table = by_sample(judged, k=k).set_index(["clip", "deformation", "level"])
+    for key, rows in judged[judged.k.eq(k)].groupby(["clip", "deformation", "level"]):
+        times, margin, row = int(rows.accepted.sum()), rows.margin.mean(), table.loc[key]
+        assert (row.judged, row.times, row.label) == (len(rows), times, rows.label.iloc[0])
+        assert row.margin == pytest.approx(margin) and row.own == pytest.approx(rows.own_votes.mean())
+        assert row.accepted == (2 * times > len(rows) or (2 * times == len(rows) and margin > 0))
+
+
+def test_folds_run_one_by_one_share_pairs(judged):
+    pd.testing.assert_frame_equal(by_sample(pd.concat([judged, judged])), by_sample(judged))
+
+
+def test_two_opinions_on_one_judgement_are_refused(judged):
+    with pytest.raises(InputError, match="got some twice"): by_sample(pd.concat([judged, judged.assign(margin=-judged.margin)]))
+
+
+@pytest.mark.parametrize("drop", ["margin", "neighbours", "own_votes"])
+def test_a_missing_column_is_named(judged, drop):
+    with pytest.raises(InputError, match=f"none called {drop}"): by_sample(judged.drop(columns=drop))
+
+
+def test_turns_are_even_wherever_they_end(judged):
+    turns = in_turn(by_sample(judged))
+    sizes = turns.groupby(["label", "deformation", "accepted"]).size()
+    for end in (7, 50, 111, 200):
+        got = turns.head(end).groupby(["label", "deformation", "accepted"]).size().reindex(sizes.index, fill_value=0)
+        waiting = got[got < sizes]
+        assert got.max() - waiting.min() <= 1
+
+
+def test_turns_take_both_ends_of_a_cell(judged):
+    turns = in_turn(by_sample(judged))
+    for _, group in turns.groupby(["label", "deformation", "accepted"]):
+        narrow = group.margin.abs().tolist()
+        assert narrow[0] == min(narrow) and (len(narrow) < 2 or narrow[1] == max(narrow))
+
+
+# ---------------------------------------------------------------- sound and pictures
+
+
+def test_mp3_is_the_sound():
+    t = np.arange(2 * 44100) / 44100
+    played, rate = soundfile.read(io.BytesIO(mp3(0.5 * np.sin(2 * np.pi * 440 * t).astype(np.float32))))
+    spectrum = abs(np.fft.rfft(played * np.hanning(len(played))))
+    assert rate == 22050 and len(played) / rate == pytest.approx(2, abs=0.1)
+    assert np.argmax(spectrum) * rate / len(played) == pytest.approx(440, abs=2)
+    assert played[2000:40000].std() == pytest.approx(0.5 / 2**0.5, rel=0.03)
+
+
+def test_a_deformed_sound_is_the_one_that_was_judged(store):
+    clip = store.clips.iloc[2]
+    for row in store.samples[store.samples["clip"].eq(clip["clip"])].iloc[::3].itertuples():
+        made = soundfile.read(io.BytesIO(medium(store.path, row.row).sound))[0]
+        wanted = read_audio(clip["path"])
+        if row.deformation != "original": wanted = deform(wanted, deformation=row.deformation, level=row.level, engine="rubberband", clip=clip["clip"])
+        wanted = soundfile.read(io.BytesIO(mp3(wanted)))[0]
+        np.testing.assert_array_equal(made, wanted)
+        assert row.frames * 1024 / 44100 == pytest.approx(len(made) / 22050, abs=0.15)
+
+
+def test_a_missing_recording_is_said_and_stays_listed(run, tmp_path):
+    moved = tmp_path / "run"
+    shutil.copytree(run, moved)
+    old = LogMelStore.open(str(moved / "cache/stores/one"))
+    clips = old.clips.assign(path=[p.replace(str(run), str(moved)) for p in old.clips.path])
+    clips.to_parquet(moved / "cache/stores/one/clips.parquet")
+    (moved / "0-1-0.wav").unlink()
+    text = page(pd.read_parquet(moved / "acceptance.parquet"), find_store(moved, pd.read_parquet(moved / "acceptance.parquet")), max_mb=0.8)
+    data = data_of(text)
+    lost = next(i for i, clip in enumerate(data["clips"]["clip"]) if clip == f"{HOSTILE[0]}/1-0")
+    assert str(data["clips"]["row"][lost]) not in data["sounds"] and str(data["clips"]["row"][lost]) in data["pictures"]
+    assert "0-1-0.wav" in data["clips"]["why"][lost] and str(moved) not in data["clips"]["why"][lost]
+    assert sum(clip == lost for clip in data["samples"]["clip"]) == 20
+    assert re.search(r"class=warning>\d+ sounds are missing: ", text)
+
+
+def test_other_background_recordings_are_not_passed_off(run, tmp_path):
+    noise = tmp_path / "noise.wav"
+    soundfile.write(noise, np.random.default_rng(0).standard_normal(88200) / 9, 44100)
+    clips = make_clips(tmp_path).head(1)
+    store = augment(clips, tmp_path / "store", background=[noise], progress=False)
+    assert list(why_silent(store)) == ["bgnoise"] and why_silent(store, [str(noise)]) == {}
+    row = int(store.samples.row[store.samples.deformation.eq("bgnoise")].iloc[0])
+    assert medium(store.path, row, silent=why_silent(store)).sound is None
+    assert medium(store.path, row, background=[str(noise)]).sound
+
+
+def test_a_store_of_another_version_is_silent(store):
+    class Other:
+        class array: attrs = {"metaug": {**store.array.attrs["metaug"], "version": -1}}
+    assert set(why_silent(Other)) == {"stretch", "pitch1", "pitch2", "drc", "bgnoise"}
+
+
+# ---------------------------------------------------------------- the page
+
+
+@pytest.mark.parametrize("max_mb", [0.15, 0.5])
+def test_the_budget_holds_and_is_used(judged, store, max_mb):
+    size = len(page(judged, store, max_mb=max_mb).encode())
+    assert 0.5 * max_mb < size / 1e6 <= max_mb
+
+
+def test_more_budget_more_sound(judged, store):
+    counts = [len(gather(judged, store, budget=size)["sounds"]) for size in (1e5, 2e5, 4e5)]
+    assert counts == sorted(set(counts))
+
+
+def test_the_same_run_gives_the_same_page(run, written, tmp_path):
+    again = listening_page(run, tmp_path / "report.html", max_mb=1, jobs=2)
+    assert again.read_text() == written and again.stat().st_size <= 1e6
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]  # no partial file is left
+
+
+def test_every_sample_with_sound_has_all_it_needs(judged, store):
+    data, tables = gather(judged, store, budget=3e5), _tables(_of_k(judged, None), store, 3e5 / 5)
+    sounding = [need for need in _needs(tables) if str(need[0]) in data["sounds"]]
+    assert sounding
+    for need in sounding: assert {str(row) for row in need} <= data["sounds"].keys() & data["pictures"].keys()
+
+
+def test_cells_are_figure_4(judged):
+    cells = pd.DataFrame(gather(judged, k=5)["cells"])
+    known = by_class_deformation(judged[judged.k.eq(5)], draws=10)
+    both = cells.merge(known, on=["label", "deformation"])
+    assert len(both) == len(known) == 15
+    assert (both.judged_x == both.judged_y).all() and (both.accepted_x == both.accepted_y).all()
+
+
+def test_judgements_come_with_their_neighbours(judged, store):
+    data = gather(judged, store, budget=2e5)
+    known = judged[judged.k.eq(5)].set_index(["clip", "deformation", "test", "valid"])
+    samples, judgements = pd.DataFrame({k: v for k, v in data["samples"].items()}), pd.DataFrame(data["judgements"])
+    levels = store.samples.set_index("row").level
+    for row in judgements.sample(50, random_state=0).itertuples():
+        sample = samples.iloc[row.sample]
+        rows = known.loc[(data["clips"]["clip"][sample["clip"]], sample.deformation, row.test, row.valid)]
+        one = rows[rows.level.eq(levels[sample.row])].iloc[0]
+        assert [data["clips"]["clip"][i] for i in row.neighbours] == one.neighbours.tolist()
+        assert (data["labels"][row.predicted], row.accepted, row.votes) == (one.predicted, one.accepted, one.votes)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "]]>", "<!--<script>", "\u2028\u2029", "\ud800"])
+def test_embedded_json_cannot_break_out(text):
+    embedded = embed_json({text: text})
+    assert embedded.isascii() and not set("<>&") & set(embedded)
+    assert json.loads(embedded) == {text: text}
+
+
+def test_hostile_names_stay_text(written):
+    assert written.lower().count("</script") == 2 and written.lower().count("<script") == 2
+    for tag, attributes in Tags(written).found:
+        assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+        if tag == "img": assert attributes["src"].startswith("data:image/webp;base64,")
+    assert data_of(written)["labels"] == sorted(HOSTILE)
+
+
+def test_the_policy_allows_this_program_and_no_network(written):
+    policy = next(a["content"] for tag, a in Tags(written).found if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    for tag in ("script", "style"):
+        digest = base64.b64encode(hashlib.sha256(re.search(f"<{tag}>(.*?)</{tag}>", written, re.S)[1].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy
+    assert not re.search(r"https?://", written) and " style=" not in written  # the policy would block an inline style
+
+
+def test_generated_sound_is_called_generated(written):
+    assert "On generated sounds, no recordings" in written
+
+
+def test_without_a_store_there_are_words(tmp_path, judged):
+    data = data_of(page(judged, find_store(tmp_path, judged)))
+    assert len(data["samples"]["clip"]) == 480 and data["sounds"] == {}
+
+
+def test_without_judgements_there_are_results(run, tmp_path):
+    shutil.copy(run / "results.parquet", tmp_path)
+    text = listening_page(tmp_path, tmp_path / "r.html").read_text()
+    assert "What came out" in text and data_of(text)["cells"] == {}
+
+
+def test_the_store_is_found(run, judged, tmp_path):
+    assert find_store(run, judged).root.endswith("cache/stores/one")
+    assert find_store(run / "fold01", judged).root.endswith("cache/stores/one")  # tables of one fold, the cache above
+    assert find_store(tmp_path, judged) is None
+    (tmp_path / "run.json").write_text(json.dumps({"store": str(run / "cache/stores/one")}))
+    assert find_store(tmp_path, judged).root.endswith("cache/stores/one")
+
+
+@pytest.mark.parametrize("how, said", [(dict(max_mb=0), "max_mb must be > 0, got 0"), (dict(k=3), "k must be one of 1, 5, got 3"), (dict(store="nowhere"), "nowhere: is no log-mel store")])
+def test_bad_input_is_one_line(run, tmp_path, how, said):
+    with pytest.raises(InputError, match=re.escape(said)) as error: listening_page(run, tmp_path / "r.html", jobs=1, **how)
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+def test_a_wrong_store_is_named(judged, tmp_path):
+    store = augment(make_clips(tmp_path).head(1), tmp_path / "other", progress=False)
+    with pytest.raises(InputError, match="name the store that the samples were judged from"): gather(judged, store)
+
+
+def test_browse_is_closed_off_and_shows_the_same(judged, store):
+    judged.attrs["store"] = store.path
+    shown = browse(judged, max_mb=0.2, height=500)
+    [(tag, frame)] = Tags(shown._repr_html_()).found
+    assert tag == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == page(judged, store, max_mb=0.2)
+    assert repr(shown) == "Browser(0.2 MB)"
