@@ -79,10 +79,12 @@ def _units(
 )->pd.DataFrame: # a row a setting, fold and seed, in `ORDER`: name, accuracy (%), n, correct and `COSTS` beside them
     "Clips pooled over the classes of a fold"
     _need(results, "results", "scheme test seed label n correct")
-    if "data" in results and results.data.nunique() > 1: raise InputError(f"results must be of one collection, got {', '.join(sorted(results.data.unique()))}")
+    if "data" in results and results.data.nunique() > 1:
+        raise InputError(f"results must be of one collection, got {', '.join(sorted(results.data.unique()))}")
     results = _named(results)
     by = [*_setting(results), "name", "test", "seed"]
-    if results.duplicated([*by, "label"]).any(): raise InputError("results must hold each scheme, k, recipe, budget, fold, seed and label once, got some twice")
+    if results.duplicated([*by, "label"]).any():
+        raise InputError("results must hold each scheme, k, recipe, budget, fold, seed and label once, got some twice")
     how = {"n": "sum", "correct": "sum"} | {column: "first" for column in COSTS if column in results}
     units = results.groupby(by, dropna=False, sort=False).agg(how).reset_index()
     units = units[units.n > 0].assign(accuracy=lambda t: 100 * t.correct / t.n)
@@ -121,7 +123,8 @@ def fold_mean(
 )->tuple[float, float, float]: # mean, low, high (95%; NaN with one value)
     "Mean over folds of the mean over seeds, with a two-stage bootstrap interval"
     values, fold = np.asarray(values, np.float64), np.asarray(fold)
-    if not len(values) or values.shape != fold.shape: raise InputError(f"values and fold must have the same length, at least 1, got {values.shape} and {fold.shape}")
+    if not len(values) or values.shape != fold.shape:
+        raise InputError(f"values and fold must have the same length, at least 1, got {values.shape} and {fold.shape}")
     mean = float(pd.Series(values).groupby(fold).mean().mean())
     if len(values) < 2: return mean, np.nan, np.nan
     return mean, *_interval(_fold_draws(fold, draws=draws, seed=seed) @ values)
@@ -137,7 +140,8 @@ def _summary_row(
     cost = units.reindex(columns=COSTS).astype(float).mean()
     percent = {"share": 100 * cost.share, "acceptance": 100 * cost.acceptance, "steps": cost.steps, "seconds": cost.seconds}
     deviation = units.groupby("test").accuracy.mean().std()
-    return dict(accuracy=accuracy, low=low, high=high, deviation=deviation) | percent | dict(folds=units.test.nunique(), seeds=units.seed.nunique())
+    counted = dict(folds=units.test.nunique(), seeds=units.seed.nunique())
+    return dict(accuracy=accuracy, low=low, high=high, deviation=deviation) | percent | counted
 
 # %% ../nbs/06_analysis.ipynb #e5b018e5
 def summary(
@@ -173,7 +177,9 @@ def _aligned(
     "First column to the left, the others to the right"
     wide = [max(map(len, [column, *table[column]])) for column in table]
     lines = [list(table), *table.to_numpy().tolist()]
-    return "\n".join("  ".join([line[0].ljust(wide[0]), *(text.rjust(w) for text, w in zip(line[1:], wide[1:]))]).rstrip() for line in lines)
+    def line_of(first, *others):
+        return "  ".join([first.ljust(wide[0]), *(text.rjust(w) for text, w in zip(others, wide[1:]))]).rstrip()
+    return "\n".join(line_of(*line) for line in lines)
 
 # %% ../nbs/06_analysis.ipynb #b685064a
 def _summary_note(
@@ -194,15 +200,23 @@ def show_summary(
     told = [column for column in ["recipe", "budget", "engine"] if column in rows and rows[column].nunique(dropna=False) > 1]
     text = rows[["name", *told]].astype(str).rename(columns={"name": "scheme"})
     text["accuracy"] = [_accuracy_text(row) for row in rows.itertuples()]
-    for column, title, form in [("share", "data", "{:.1f}%"), ("acceptance", "accepted", "{:.1f}%"), ("steps", "steps", "{:.0f}"), ("seconds", "seconds", "{:.0f}")]:
+    costs = [
+        ("share", "data", "{:.1f}%"), ("acceptance", "accepted", "{:.1f}%"),
+        ("steps", "steps", "{:.0f}"), ("seconds", "seconds", "{:.0f}")]
+    for column, title, form in costs:
         text[title] = [_number_text(value, form) for value in rows[column]]
     text["folds"], text["seeds"] = rows.folds.astype(str), rows.seeds.astype(str)
     return f"{_aligned(text)}\n\n{_summary_note(rows)}"
 
 # %% ../nbs/06_analysis.ipynb #04f4cdde
-STYLE = {"figure.dpi": 66, "figure.constrained_layout.use": True, "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8, "svg.hashsalt": "metaug"}
-DIFFERENCE = LinearSegmentedColormap.from_list("difference", ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"], N=257) # odd: the middle colour is white
-PAPER = {"brute": 78.2, "class-oracle": 77.9, "metric 5-NN": 77.7, "metric 1-NN": 76.8} # §3.2, §3.3, Fig. 1: accuracy (%), UrbanSound8K, ten folds; "class" of the paper has seen the test folds
+STYLE = {
+    "figure.dpi": 66, "figure.constrained_layout.use": True, "font.family": "DejaVu Sans", "font.size": 9,
+    "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
+    "legend.frameon": False, "legend.fontsize": 8, "svg.hashsalt": "metaug"}
+DIFFERENCE = LinearSegmentedColormap.from_list(
+    "difference", ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"], N=257) # odd: the middle colour is white
+# §3.2, §3.3, Fig. 1: accuracy (%), UrbanSound8K, ten folds; "class" of the paper has seen the test folds
+PAPER = {"brute": 78.2, "class-oracle": 77.9, "metric 5-NN": 77.7, "metric 1-NN": 76.8}
 
 # %% ../nbs/06_analysis.ipynb #0bffb96d
 def _settle(
@@ -270,7 +284,9 @@ def _draw_boxes(
     "A box for each scheme that has at least two points" # not seaborn's: it asks matplotlib for what 3.13 will refuse
     for place, (values, colour) in enumerate(zip(points.to_numpy().T, _colours(points.shape[1]))):
         values = values[~np.isnan(values)]
-        if len(values) > 1: ax.boxplot(values, positions=[place], widths=.5, showfliers=False, patch_artist=True, boxprops={"facecolor": (*colour, .35)}, medianprops={"color": "black"})
+        if len(values) > 1:
+            ax.boxplot(values, positions=[place], widths=.5, showfliers=False, patch_artist=True,
+                boxprops={"facecolor": (*colour, .35)}, medianprops={"color": "black"})
 
 # %% ../nbs/06_analysis.ipynb #3844cb58
 def _draw_paper(
@@ -278,8 +294,8 @@ def _draw_paper(
     names:list[str], # schemes, left to right
 ):
     "The paper's means as diamonds"
-    known = [(place, PAPER[name]) for place, name in enumerate(names) if name in PAPER]
-    if known: ax.plot(*zip(*[(place + .33, value) for place, value in known]), "D", color="black", ms=6, mfc="white", label="Lu et al. 2017, mean of 10 folds")
+    known = [(place + .33, PAPER[name]) for place, name in enumerate(names) if name in PAPER]
+    if known: ax.plot(*zip(*known), "D", color="black", ms=6, mfc="white", label="Lu et al. 2017, mean of 10 folds")
 
 # %% ../nbs/06_analysis.ipynb #bcbaa594
 @styled
@@ -297,7 +313,8 @@ def plot_accuracy(
     ax.plot([], [], "-o", color="0.35", lw=.7, ms=3.5, label=f"one {unit}")
     if "data" in results and set(results.data) == {"urbansound8k"}: _draw_paper(ax, names)
     ax.set_xticks(np.arange(len(names)), [textwrap.fill(name, 12) + f"\n{mean:.1f}%" for name, mean in points.mean().items()])
-    ax.set(title=f"Accuracy over {len(points)} {unit}{'s' if len(points) > 1 else ''}", xlabel="scheme and mean", ylabel="accuracy (% of clips)")
+    ax.set(title=f"Accuracy over {len(points)} {unit}{'s' if len(points) > 1 else ''}",
+        xlabel="scheme and mean", ylabel="accuracy (% of clips)")
     ax.legend(loc="lower right")
     return ax
 
@@ -309,7 +326,8 @@ def _deformations(
     names, # that occur
 )->list[str]: # each once
     "In the paper's order, `all` last, others between"
-    return sorted(set(names), key=lambda name: (DEFORMATIONS.index(name) if name in DEFORMATIONS else len(DEFORMATIONS) + (name == "all"), str(name)))
+    def place(name): return DEFORMATIONS.index(name) if name in DEFORMATIONS else len(DEFORMATIONS) + (name == "all")
+    return sorted(set(names), key=lambda name: (place(name), str(name)))
 
 # %% ../nbs/06_analysis.ipynb #813e17c5
 @styled
@@ -325,11 +343,14 @@ def plot_effects(
     step = .8 / len(names)
     for number, (name, colour) in enumerate(zip(names, _colours(len(names)))):
         rows = effects[effects.deformation == name].set_index("label").reindex(labels)
-        ax.errorbar(np.arange(len(labels)) + step * (number - (len(names) - 1) / 2), rows.difference, _reach(rows.difference, rows.low, rows.high), fmt=MARKERS[number % len(MARKERS)], color=colour, ms=5, lw=1.2, label=name)
+        x = np.arange(len(labels)) + step * (number - (len(names) - 1) / 2)
+        ax.errorbar(x, rows.difference, _reach(rows.difference, rows.low, rows.high),
+            fmt=MARKERS[number % len(MARKERS)], color=colour, ms=5, lw=1.2, label=name)
     ax.axhline(0, color="black", lw=.8)
     for place in np.arange(1, len(labels)) - .5: ax.axvline(place, color="0.85", lw=.8)
     ax.set_xticks(np.arange(len(labels)), [textwrap.fill(str(label), 12) for label in labels])
-    ax.set(title="Accuracy with a deformation, against originals alone", xlabel="class", ylabel="difference in accuracy (points)", xlim=(-.5, len(labels) - .5))
+    ax.set(title="Accuracy with a deformation, against originals alone",
+        xlabel="class", ylabel="difference in accuracy (points)", xlim=(-.5, len(labels) - .5))
     ax.legend(loc="center left", bbox_to_anchor=(1, .5), title="deformation")
     return ax
 
@@ -342,9 +363,13 @@ def _pick(
     "The rows of a scheme"
     table = _named(table)
     rows = table[table.scheme.eq(scheme) | table.name.eq(scheme)]
-    if not len(rows): raise InputError(f"scheme must be one of {', '.join(table.sort_values('scheme', key=_place, kind='stable').name.unique())}, got {scheme}")
+    if not len(rows):
+        known = table.sort_values("scheme", key=_place, kind="stable").name.unique()
+        raise InputError(f"scheme must be one of {', '.join(known)}, got {scheme}")
     if k is not None: rows = rows[rows.k.eq(k).fillna(False)]
-    if not len(rows): raise InputError(f"scheme {scheme} must have been run with k = {k}, got {', '.join(table.name[table.scheme.eq(scheme)].unique())}")
+    if not len(rows):
+        known = table.name[table.scheme.eq(scheme)].unique()
+        raise InputError(f"scheme {scheme} must have been run with k = {k}, got {', '.join(known)}")
     if rows.name.nunique() > 1: raise InputError(f"k must be given for {scheme}, got rows of {', '.join(rows.name.unique())}")
     return rows
 
@@ -372,7 +397,8 @@ def confusion_matrix(
     wrong = [len(counts) for counts in rows.confusion if len(counts) != len(labels)]
     if wrong: raise InputError(f"confusion must hold {len(labels)} counts, one for each label, got {wrong[0]}")
     counts = pd.DataFrame(np.vstack(rows.confusion.to_list()), index=rows.label, columns=labels).groupby(level=0).sum()
-    return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0).mul(100).reindex(labels).rename_axis("class").rename_axis("predicted", axis=1)
+    percent = counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0).mul(100)
+    return percent.reindex(labels).rename_axis("class").rename_axis("predicted", axis=1)
 
 # %% ../nbs/06_analysis.ipynb #4899832e
 def _heat(
@@ -385,7 +411,8 @@ def _heat(
 )->Axes: # heat map with numbers
     "Heat map of a table with texts"
     ax = _axes(ax, 2.9 + .5 * table.shape[1], 1.9 + .36 * table.shape[0])
-    sns.heatmap(table, annot=text.to_numpy(), fmt="", ax=ax, linewidths=.5, linecolor="white", annot_kws={"size": 8}, cbar_kws={"label": bar}, **colours)
+    sns.heatmap(table, annot=text.to_numpy(), fmt="", ax=ax, linewidths=.5, linecolor="white",
+        annot_kws={"size": 8}, cbar_kws={"label": bar}, **colours)
     ax.set_title(title)
     ax.set_xticks(ax.get_xticks(), [str(name) for name in table.columns], rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks(ax.get_yticks(), [str(name) for name in table.index], rotation=0)
@@ -423,7 +450,8 @@ def plot_confusion_difference(
     names = [_pick(results, *which).name.iloc[0] for which in [(scheme, k), (base, base_k)]]
     largest = max(1, np.nanmax(np.abs(table.to_numpy())))
     text = table.map(lambda value: f"{value:+.0f}" if abs(value) >= .5 else "")
-    return _heat(table, text, ax, f"Confusion, {names[0]} minus {names[1]}", "difference (points)", cmap=DIFFERENCE, vmin=-largest, vmax=largest)
+    title = f"Confusion, {names[0]} minus {names[1]}"
+    return _heat(table, text, ax, title, "difference (points)", cmap=DIFFERENCE, vmin=-largest, vmax=largest)
 
 # %% ../nbs/06_analysis.ipynb #7534d464
 def _of_k(
@@ -451,7 +479,8 @@ def plot_acceptance(
     table = 100 * both.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean")
     table = table[_deformations(table)].rename_axis("class")
     text = table.map(lambda value: "" if pd.isna(value) else f"{value:.0f}")
-    ax = _heat(table, text, ax, f"Accepted by {k}-NN: {100 * rows.accepted.mean():.1f}% of {len(rows):,} judged samples", "accepted (%)", cmap="viridis", vmin=0, vmax=100)
+    title = f"Accepted by {k}-NN: {100 * rows.accepted.mean():.1f}% of {len(rows):,} judged samples"
+    ax = _heat(table, text, ax, title, "accepted (%)", cmap="viridis", vmin=0, vmax=100)
     ax.axvline(table.shape[1] - 1, color="white", lw=5)
     return ax
 
@@ -482,7 +511,8 @@ def acceptance_by_k(
     wide = acceptance.pivot(index=key, columns="k", values="accepted").dropna().astype(bool)
     if not len(wide): raise InputError("acceptance must hold the same samples for every k, got none in common")
     ratio, other = 100 * wide.mean(), 100 * wide.ne(wide[base], axis=0).mean()
-    return pd.DataFrame({"judged": len(wide), "ratio": ratio, "difference": ratio - ratio[base], "changed": other}).rename_axis("k").reset_index()
+    table = pd.DataFrame({"judged": len(wide), "ratio": ratio, "difference": ratio - ratio[base], "changed": other})
+    return table.rename_axis("k").reset_index()
 
 # %% ../nbs/06_analysis.ipynb #748b5f49
 def principal_plane(
@@ -490,7 +520,8 @@ def principal_plane(
 )->tuple[np.ndarray, np.ndarray]: # coordinates, shape (n, 2); share of the variance that each shows, shape (2,)
     "First two principal components of the unit vectors"
     embedding = np.asarray(embedding, np.float64)
-    if embedding.ndim != 2 or min(embedding.shape) < 2: raise InputError(f"embedding must have shape (n, d) with n and d at least 2, got {embedding.shape}")
+    if embedding.ndim != 2 or min(embedding.shape) < 2:
+        raise InputError(f"embedding must have shape (n, d) with n and d at least 2, got {embedding.shape}")
     if not np.isfinite(embedding).all(): raise InputError("embedding must be finite, got nan or infinity")
     length = np.linalg.norm(embedding, axis=1, keepdims=True)
     units = np.divide(embedding, length, out=np.zeros_like(embedding), where=length > 0)
@@ -520,7 +551,8 @@ def _draw_map(
         own = table.label.eq(label).to_numpy()
         for rows, mark in groups.values(): ax.plot(*xy[own & rows].T, ls="", color=colour, **mark)
         middle = np.median(xy[own & groups["original"][0]] if (own & groups["original"][0]).any() else xy[own], axis=0)
-        ax.annotate(str(label), middle, ha="center", va="center", fontsize=9, weight="bold", zorder=9, path_effects=[withStroke(linewidth=3, foreground="white")])
+        ax.annotate(str(label), middle, ha="center", va="center", fontsize=9, weight="bold", zorder=9,
+            path_effects=[withStroke(linewidth=3, foreground="white")])
     for name, (_, mark) in groups.items(): ax.plot([], [], ls="", color="0.4", label=name, **mark)
 
 # %% ../nbs/06_analysis.ipynb #f00668ca
@@ -537,7 +569,9 @@ def plot_embedding(
     xy, shown = principal_plane(embedding)
     ax = _axes(ax, 8, 5)
     _draw_map(ax, xy, table)
-    ax.set(title="Originals and judged samples", xlabel=f"principal component 1 ({shown[0]:.0%} of variance)", ylabel=f"principal component 2 ({shown[1]:.0%} of variance)")
+    ax.set(title="Originals and judged samples",
+        xlabel=f"principal component 1 ({shown[0]:.0%} of variance)",
+        ylabel=f"principal component 2 ({shown[1]:.0%} of variance)")
     ax.legend(loc="center left", bbox_to_anchor=(1, .5))
     return ax
 
@@ -554,7 +588,10 @@ def _side_by_side(
     return apart
 
 # %% ../nbs/06_analysis.ipynb #aa36ca89
-AGAINST = {"share": "training samples (% of brute force)", "steps": "training steps of a classifier", "seconds": "training time of a fold (s)"}
+AGAINST = {
+    "share": "training samples (% of brute force)",
+    "steps": "training steps of a classifier",
+    "seconds": "training time of a fold (s)"}
 
 @styled
 def plot_tradeoff(
@@ -572,8 +609,11 @@ def plot_tradeoff(
     x = _side_by_side(rows[against].to_numpy(float), right * min(.03, .15 / len(rows)))
     for number, (row, colour) in enumerate(zip(rows.to_dict("records"), _colours(len(rows)))):
         reach = _reach(row["accuracy"], row["low"], row["high"])
-        ax.errorbar(x[number], row["accuracy"], reach, fmt=MARKERS[number % len(MARKERS)], color=colour, ms=7, lw=1.2, label=" ".join(str(row[column]) for column in ["name", *told]))
-    ax.set(title="Accuracy and what it took", xlabel=AGAINST[against], ylabel="accuracy (% of clips)", xlim=(min(0, 1.05 * x.min()), max(right, 1.05 * x.max())))
+        label = " ".join(str(row[column]) for column in ["name", *told])
+        ax.errorbar(x[number], row["accuracy"], reach,
+            fmt=MARKERS[number % len(MARKERS)], color=colour, ms=7, lw=1.2, label=label)
+    ax.set(title="Accuracy and what it took", xlabel=AGAINST[against], ylabel="accuracy (% of clips)",
+        xlim=(min(0, 1.05 * x.min()), max(right, 1.05 * x.max())))
     ax.legend(loc="center left", bbox_to_anchor=(1, .5))
     return ax
 
@@ -606,7 +646,8 @@ def rank_correlation(
 )->RankCorrelation: # rho, 95% interval, p
     "Spearman's rank correlation with a bootstrap interval and a permutation test"
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if x.ndim != 1 or x.shape != y.shape or len(x) < 3: raise InputError(f"x and y must hold one value for each of at least 3 units, got shapes {x.shape} and {y.shape}")
+    if x.ndim != 1 or x.shape != y.shape or len(x) < 3:
+        raise InputError(f"x and y must hold one value for each of at least 3 units, got shapes {x.shape} and {y.shape}")
     rho, random = _rank_correlations(x[None], y[None])[0], np.random.default_rng(seed)
     if np.isnan(rho): return RankCorrelation(np.nan, np.nan, np.nan, np.nan, len(x))
     drawn = random.integers(len(x), size=(draws, len(x)))
@@ -643,7 +684,8 @@ def _name_points(
     for number, name in enumerate(names):
         near = place[(np.abs((place - place[number]) / span) < [.25, .05]).all(axis=1)]
         left = len(near) > 1 and place[number, 0] <= near[:, 0].min()
-        ax.annotate(str(name), place[number], xytext=(-6 if left else 6, 0), textcoords="offset points", ha="right" if left else "left", va="center", fontsize=8)
+        ax.annotate(str(name), place[number], xytext=(-6 if left else 6, 0), textcoords="offset points",
+            ha="right" if left else "left", va="center", fontsize=8)
 
 # %% ../nbs/06_analysis.ipynb #849b3095
 def _correlation_text(
@@ -669,8 +711,11 @@ def plot_confusion_and_acceptance(
     ax.plot(table.confused, table.accepted, "o", color=_colours(1)[0], ms=6)
     _name_points(ax, table.confused, table.accepted, table.index)
     ax.margins(.2, .08)
-    title = _correlation_text(rank_correlation(table.confused, table.accepted)) if len(table) > 2 else f"{len(table)} classes: no correlation can be given"
-    ax.set(title=title, xlabel=f"clips of the class taken for another, {_pick(results, scheme, scheme_k).name.iloc[0]} (%)", ylabel=f"deformed samples accepted, {k}-NN (%)")
+    title = f"{len(table)} classes: no correlation can be given"
+    if len(table) > 2: title = _correlation_text(rank_correlation(table.confused, table.accepted))
+    name = _pick(results, scheme, scheme_k).name.iloc[0]
+    ax.set(title=title,
+        xlabel=f"clips of the class taken for another, {name} (%)", ylabel=f"deformed samples accepted, {k}-NN (%)")
     return ax
 
 # %% ../nbs/06_analysis.ipynb #63037566
@@ -705,7 +750,8 @@ def _with_parameters(
     known = samples[samples.deformation.ne("original")].drop_duplicates(key)[[*key, *parameters]]
     joined = acceptance.drop(columns=parameters, errors="ignore").merge(known, on=key, how="left", indicator=True)
     lost = joined[joined._merge.ne("both")]
-    for row in lost.head(1).itertuples(): raise InputError(f"samples must hold each judged sample, got none for {row.clip} {row.deformation} {row.level}")
+    for row in lost.head(1).itertuples():
+        raise InputError(f"samples must hold each judged sample, got none for {row.clip} {row.deformation} {row.level}")
     return joined.drop(columns="_merge")
 
 # %% ../nbs/06_analysis.ipynb #b2c7e048
@@ -721,7 +767,10 @@ def acceptance_by_strength(
     joined, tables = _with_parameters(_of_k(acceptance, k, "clip level"), samples), []
     for kind, (names, parameter, _, edges) in STRENGTHS.items():
         rows = joined[joined.deformation.isin(names) & joined[parameter].notna()]
-        value = rows[parameter] if edges is None else pd.cut(rows[parameter].astype(float), edges, include_lowest=True, labels=((edges[1:] + edges[:-1]) / 2).round(3)).astype(float)
+        value = rows[parameter]
+        if edges is not None:
+            middles = ((edges[1:] + edges[:-1]) / 2).round(3)
+            value = pd.cut(value.astype(float), edges, include_lowest=True, labels=middles).astype(float)
         value = value if parameter == "preset" else value.astype(float).round(4)
         tables += [(kind, parameter, level, *_clip_ratio(group, draws, seed)) for level, group in rows.groupby(value)]
     if not tables: raise InputError("samples must hold a parameter of a judged deformation, got none")
@@ -738,10 +787,12 @@ def plot_strength(
     "Acceptance against the strength of the deformation"
     table = acceptance_by_strength(acceptance, samples, k=k)
     kinds = [kind for kind in STRENGTHS if kind in set(table.kind)]
-    figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False, figsize=(2.7 * len(kinds), 3.1), width_ratios=[1.3 if kind == "compression" else 1 for kind in kinds])
+    widths = [1.3 if kind == "compression" else 1 for kind in kinds]
+    figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False, figsize=(2.7 * len(kinds), 3.1), width_ratios=widths)
     for ax, kind, colour in zip(axes[0], kinds, _colours(len(kinds))):
         rows, (_, parameter, title, _) = table[table.kind == kind], STRENGTHS[kind]
-        ax.errorbar(rows.value, rows.ratio, _reach(rows.ratio, rows.low, rows.high), fmt="o" if parameter == "preset" else "-o", color=colour, ms=5, lw=1.2)
+        ax.errorbar(rows.value, rows.ratio, _reach(rows.ratio, rows.low, rows.high),
+            fmt="o" if parameter == "preset" else "-o", color=colour, ms=5, lw=1.2)
         ax.set(title=kind, xlabel=title)
         if parameter == "preset": ax.set_xticks(range(len(rows)), [name.replace(" ", "\n") for name in rows.value]); ax.margins(x=.12)
     axes[0, 0].set(ylabel=f"accepted, {k}-NN (%)", ylim=(0, 100))
@@ -768,7 +819,8 @@ def sign_flip_test(
 )->float: # two-sided p-value, in 0..1; 1 if nothing differs
     "Paired permutation test of a sum of differences: exact for few units"
     differences = np.asarray(differences, np.float64)
-    if differences.ndim != 1 or not np.isfinite(differences).all(): raise InputError(f"differences must be finite numbers, shape (n,), got shape {differences.shape}")
+    if differences.ndim != 1 or not np.isfinite(differences).all():
+        raise InputError(f"differences must be finite numbers, shape (n,), got shape {differences.shape}")
     moved = differences[differences != 0] # a zero is the same under both signs
     sums = np.abs(_sign_patterns(len(moved), draws, seed) @ moved)
     reached = (sums >= abs(moved.sum()) - 1e-9 * np.abs(moved).sum()).sum()
@@ -792,7 +844,8 @@ def _pairs(
 )->pd.DataFrame: # key and columns with the endings _a and _b
     "What both schemes did, side by side"
     sides = [_one_setting(_pick(table, name))[[*key, *columns]] for name in (a, b)]
-    if any(side.duplicated(key).any() for side in sides): raise InputError(f"the table must hold each {', '.join(key)} once for {a} and {b}, got some twice")
+    if any(side.duplicated(key).any() for side in sides):
+        raise InputError(f"the table must hold each {', '.join(key)} once for {a} and {b}, got some twice")
     both = sides[0].merge(sides[1], on=key, suffixes=("_a", "_b"))
     if not len(both): raise InputError(f"{a} and {b} must share a fold and seed, got none")
     return both
@@ -808,12 +861,14 @@ def _compare_folds(
     "Paired over folds and seeds"
     _need(results, "results", "scheme test seed label n correct")
     both = _pairs(results, a, b, ["test", "seed", "label"], ["n", "correct"])
-    for row in both[both.n_a.ne(both.n_b)].head(1).itertuples(): raise InputError(f"n must be equal for {a} and {b}, got {row.n_a} and {row.n_b} for {row.label} in fold {row.test}")
+    for row in both[both.n_a.ne(both.n_b)].head(1).itertuples():
+        raise InputError(f"n must be equal for {a} and {b}, got {row.n_a} and {row.n_b} for {row.label} in fold {row.test}")
     units = both.groupby(["test", "seed"])[["n_a", "correct_a", "correct_b"]].sum().query("n_a > 0").reset_index()
     change = 100 * (units.correct_a - units.correct_b) / units.n_a
     difference, low, high = fold_mean(change, units.test, draws=draws, seed=seed)
     weighted = change / units.groupby("test").test.transform("size")
-    return dict(difference=difference, low=low, high=high, p=sign_flip_test(weighted, seed=seed), p_least=2 ** (1 - len(units)), unit="fold and seed", units=len(units))
+    return dict(difference=difference, low=low, high=high,
+        p=sign_flip_test(weighted, seed=seed), p_least=2 ** (1 - len(units)), unit="fold and seed", units=len(units))
 
 # %% ../nbs/06_analysis.ipynb #841cca19
 def _compare_sources(
@@ -834,7 +889,8 @@ def _compare_sources(
         drawn = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws) @ sums
         interval = _interval(100 * drawn[:, 0] / drawn[:, 1])
     a_only, b_only = int((clips > 0).sum()), int((clips < 0).sum())
-    return dict(difference=100 * sums[:, 0].sum() / sums[:, 1].sum(), low=interval[0], high=interval[1], p=sign_flip_test(sums[:, 0], seed=seed), p_least=2 ** (1 - len(sums)),
+    return dict(difference=100 * sums[:, 0].sum() / sums[:, 1].sum(), low=interval[0], high=interval[1],
+        p=sign_flip_test(sums[:, 0], seed=seed), p_least=2 ** (1 - len(sums)),
         unit="source", units=len(sums), a_only=a_only, b_only=b_only, p_mcnemar=mcnemar(a_only, b_only))
 
 # %% ../nbs/06_analysis.ipynb #e2f4a0ce
@@ -869,7 +925,9 @@ def _default_pairs(
     names = _named(table).drop_duplicates("name").sort_values(["scheme", "k"]).sort_values("scheme", key=_place, kind="stable")
     against_none = [(name, "none") for name in names.name if name != "none" and (names.name == "none").any()]
     metric, random = names[names.scheme == "metric"], names[names.scheme == "random"]
-    return against_none + [(m.name, r.name) for m in metric.itertuples(index=False) for r in random.itertuples(index=False) if pd.isna(r.k) or r.k == m.k]
+    same_k = [(m.name, r.name) for m in metric.itertuples(index=False) for r in random.itertuples(index=False)
+        if pd.isna(r.k) or r.k == m.k]
+    return against_none + same_k
 
 # %% ../nbs/06_analysis.ipynb #edfaa8b1
 def comparisons(
@@ -892,7 +950,10 @@ def show_comparisons(
 )->str: # lines of at most 100 characters
     "The comparisons as text for a terminal"
     text = pd.DataFrame({"comparison": table.a + " against " + table.b})
-    text["difference"] = [f"{round(row.difference, 1) + 0:+.1f}" + ("" if pd.isna(row.low) else f" ({row.low:+.1f} to {row.high:+.1f})") for row in table.itertuples()]
+    def difference(row):
+        interval = "" if pd.isna(row.low) else f" ({row.low:+.1f} to {row.high:+.1f})"
+        return f"{round(row.difference, 1) + 0:+.1f}{interval}"
+    text["difference"] = [difference(row) for row in table.itertuples()]
     for column, title in [("p", "p"), ("p_holm", "p, Holm"), ("p_mcnemar", "McNemar")]:
         if column in table: text[title] = [_number_text(value, "{:.3f}" if value >= .001 else "{:.0e}") for value in table[column]]
     units = ", ".join(f"{count} of {unit}" for unit, count in table.groupby("unit").units.max().items())
@@ -990,7 +1051,8 @@ def read_run(
 )->Run:
     "The tables that a run has written"
     run = Run(*(_read_tables(UPath(folder), name) for name in ("results", "acceptance", "predictions")))
-    if run.results is None: raise InputError(f"{folder}: holds no results.parquet, nor do the folders in it; name what `metaug run --out` named")
+    if run.results is None:
+        raise InputError(f"{folder}: holds no results.parquet, nor do the folders in it; name what `metaug run --out` named")
     _need(run.results, f"{folder}: results", "scheme test seed label n correct")
     return run
 

@@ -78,7 +78,10 @@ def load_muda(
 ) -> types.ModuleType:  # the package muda
     "muda, with what it needs to be imported today."
     if tuple(map(int, re.findall(r"\d+", soundfile.__version__)[:2])) < (0, 10):
-        raise ImportError(f"soundfile is version {soundfile.__version__}, overwritten by pysoundfile; mend it with: pip uninstall -y pysoundfile && pip install --force-reinstall soundfile", name="soundfile")
+        raise ImportError(
+            f"soundfile is version {soundfile.__version__}, overwritten by pysoundfile; mend it with: "
+            "pip uninstall -y pysoundfile && pip install --force-reinstall soundfile", name="soundfile",
+        )
     sys.modules.update(missing := _stand_ins())
     try:
         with warnings.catch_warnings():
@@ -86,7 +89,10 @@ def load_muda(
             import muda
     except ModuleNotFoundError as e:
         if e.name != "muda": raise
-        raise ImportError("muda is not installed; install it without its dependencies, one of which overwrites soundfile: pip install --no-deps muda==0.4.1", name="muda") from e
+        raise ImportError(
+            "muda is not installed; install it without its dependencies, one of which overwrites soundfile: "
+            "pip install --no-deps muda==0.4.1", name="muda",
+        ) from e
     finally:
         for name in missing: del sys.modules[name]
     return muda
@@ -104,7 +110,9 @@ def pack(
     "Put sound and today's versions into a JAMS."
     if y is not None and jam.file_metadata.duration is None: jam.file_metadata.duration = len(y) / sr
     muda.jam_pack(jam, **({} if y is None else dict(_audio=dict(y=y, sr=sr))))
-    jam.sandbox.muda.version = dict(muda=muda.version.version, librosa=librosa.__version__, jams=jams.__version__, pysoundfile=soundfile.__version__)
+    jam.sandbox.muda.version = dict(
+        muda=muda.version.version, librosa=librosa.__version__, jams=jams.__version__, pysoundfile=soundfile.__version__,
+    )
     return jam
 
 # %% ../nbs/02_augmentation.ipynb #7eedfc97
@@ -138,7 +146,8 @@ def rubber_band(
 ) -> np.ndarray:  # waveform, (round(n / rate),), float32
     "Stretch or shift as the program rubberband (R2 engine) does when muda calls it."
     out = pedalboard.time_stretch(
-        pcm16(y), float(sr), stretch_factor=float(rate), pitch_shift_in_semitones=float(semitones), high_quality=False, preserve_formants=False
+        pcm16(y), float(sr), stretch_factor=float(rate), pitch_shift_in_semitones=float(semitones),
+        high_quality=False, preserve_formants=False,
     )
     out = _unclip(_fit(out.ravel(), round(len(y) / rate)))
     return (np.rint(out * 32767) / 32768).astype(np.float32)
@@ -240,7 +249,8 @@ def _engine(rng, seconds, sr=SAMPLE_RATE):
 
 def _taps(rng, seconds, pitch, decay, sr=SAMPLE_RATE):
     "Steps or a bell: a dozen short ringing sounds at nearly even times."
-    y, ring = np.zeros(int(seconds * sr)), np.exp(-np.arange(int(0.5 * sr)) / sr / decay) * np.sin(2 * np.pi * pitch * np.arange(int(0.5 * sr)) / sr)
+    y, step = np.zeros(int(seconds * sr)), np.arange(int(0.5 * sr))
+    ring = np.exp(-step / sr / decay) * np.sin(2 * np.pi * pitch * step / sr)
     for at in rng.uniform(0, seconds / 2) + np.cumsum(rng.uniform(0.45, 0.6, 12)):
         part = y[int(at * sr) : int(at * sr) + len(ring)]
         part += ring[: len(part)] * rng.uniform(0.5, 1)
@@ -263,7 +273,8 @@ def _kept_street(number, seconds):
     "The same, made once on a machine: every worker process needs it, and making it takes a second."
     file = cache_folder() / f"street-v{_STREET}-{number}-{seconds:g}s.npy"
     with suppress(OSError, ValueError):  # not there yet, or damaged
-        with open(file, "rb") as f: kept = np.lib.format.read_array(f, allow_pickle=False)  # np.load would take an archive for something else
+        # np.load would take an archive for something else
+        with open(file, "rb") as f: kept = np.lib.format.read_array(f, allow_pickle=False)
         if kept.dtype == np.float32 and kept.shape == (int(seconds * SAMPLE_RATE),): return kept
     made, data = _street(number, seconds), io.BytesIO()
     np.save(data, made, allow_pickle=False)
@@ -287,7 +298,8 @@ def _recorded(path, size, changed):
     try: samples, sr = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, TypeError) as e: raise InputError(f"{path}: not a sound file that can be read ({e})") from e
     if not len(samples) or not np.isfinite(samples).all(): raise InputError(f"{path}: holds no sound, or samples that are not finite")
-    return Recording(os.path.basename(path), samples.mean(1, dtype=np.float64).astype(np.float32) if samples.shape[1] > 1 else samples[:, 0], sr)
+    mono = samples.mean(1, dtype=np.float64).astype(np.float32) if samples.shape[1] > 1 else samples[:, 0]
+    return Recording(os.path.basename(path), mono, sr)
 
 
 def load_background(
@@ -296,9 +308,11 @@ def load_background(
     "The sounds that `bgnoise` mixes in."
     files = [files] if isinstance(files, (str, Path, Recording)) else list(files or ())
     if not files: return [generated_street(j) for j in range(4)]
-    if gone := [str(f) for f in files if not isinstance(f, Recording) and not os.path.isfile(f)]: raise InputError(f"{gone[0]}: no such file")
+    if gone := [str(f) for f in files if not isinstance(f, Recording) and not os.path.isfile(f)]:
+        raise InputError(f"{gone[0]}: no such file")
     found = [f if isinstance(f, Recording) else _recorded(os.fspath(f), os.path.getsize(f), os.path.getmtime(f)) for f in files]
-    if len({r.name for r in found}) < len(found): raise InputError(f"background: file names must differ, got {', '.join(r.name for r in found)}")
+    if len({r.name for r in found}) < len(found):
+        raise InputError(f"background: file names must differ, got {', '.join(r.name for r in found)}")
     return found
 
 # %% ../nbs/02_augmentation.ipynb #245bee55
@@ -431,10 +445,12 @@ def pitch_mel(
 
 # %% ../nbs/02_augmentation.ipynb #66dba39d
 def _needs(program):
-    if shutil.which(program) is None: raise InputError(f"engine muda needs the program {program}, which is not installed; use engine rubberband")
+    if shutil.which(program) is None:
+        raise InputError(f"engine muda needs the program {program}, which is not installed; use engine rubberband")
 
 
-_SILENT = "engine spectral makes no sound, only log-mels; for sound engine must be rubberband or muda"  # muda would take a NotImplementedError for: nothing to do
+# muda would take a NotImplementedError for: nothing to do
+_SILENT = "engine spectral makes no sound, only log-mels; for sound engine must be rubberband or muda"
 
 
 class LogspaceTimeStretch(muda.deformers.LogspaceTimeStretch):
@@ -491,7 +507,8 @@ class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
 
     def __init__(self, preset=None, *, engine="rubberband"):
         preset = [preset] if isinstance(preset, str) else list(preset or DEFORMATIONS["drc"])
-        if unknown := [p for p in preset if p not in muda.deformers.PRESETS]: raise InputError(f"preset must be one of {', '.join(muda.deformers.PRESETS)}, got {unknown[0]}")
+        if unknown := [p for p in preset if p not in muda.deformers.PRESETS]:
+            raise InputError(f"preset must be one of {', '.join(muda.deformers.PRESETS)}, got {unknown[0]}")
         super().__init__(preset)
         self.engine = engine
 
@@ -503,25 +520,32 @@ class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
 class BackgroundNoise(muda.deformers.BackgroundNoise):
     "Background noise; state: `filename`, `weight`, `start`, `stop` (samples at the recording's rate)."
 
-    def __init__(self, n_samples=1, files=None, weight_min=WEIGHTS[0], weight_max=WEIGHTS[1], rng=None, *, background=(), engine="rubberband"):
+    def __init__(
+        self, n_samples=1, files=None, weight_min=WEIGHTS[0], weight_max=WEIGHTS[1], rng=None,
+        *, background=(), engine="rubberband",
+    ):
         muda.BaseTransformer.__init__(self)
         self.recordings = {recording.name: recording for recording in load_background(background)}
         self.n_samples, self.weight_min, self.weight_max, self.rng, self.engine = n_samples, weight_min, weight_max, None, engine
         self.files = [files] if isinstance(files, str) else list(files or self.recordings)
         self._rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
-        if not 0 < weight_min < weight_max < 1: raise InputError(f"weights must be 0 < weight_min < weight_max < 1, got {weight_min} and {weight_max}")
+        if not 0 < weight_min < weight_max < 1:
+            raise InputError(f"weights must be 0 < weight_min < weight_max < 1, got {weight_min} and {weight_max}")
         for name in self.files: self._recording(name)
 
     def _recording(self, filename):
         "The recording of that file name, whatever folder it was in."
         name = re.split(r"[/\\]", filename)[-1]
-        if name not in self.recordings: raise InputError(f"background noise {name} is not among the recordings given ({', '.join(self.recordings)})")
+        if name not in self.recordings:
+            raise InputError(f"background noise {name} is not among the recordings given ({', '.join(self.recordings)})")
         return self.recordings[name]
 
     def states(self, jam):
         audio = jam.sandbox.muda._audio
         for name in self.files:
-            for _ in range(self.n_samples): yield dict(filename=name, weight=float(self._rng.uniform(self.weight_min, self.weight_max)), **self._draw(name, audio))
+            for _ in range(self.n_samples):
+                weight = float(self._rng.uniform(self.weight_min, self.weight_max))
+                yield dict(filename=name, weight=weight, **self._draw(name, audio))
 
     def _draw(self, name, audio):
         "Where in the recording a segment for this clip begins and ends."
@@ -533,13 +557,15 @@ class BackgroundNoise(muda.deformers.BackgroundNoise):
     def audio(self, mudabox, state):
         audio, cut = mudabox._audio, dict(start=state["start"], stop=state["stop"], n=len(mudabox._audio["y"]), sr=mudabox._audio["sr"])
         noise = noise_segment(self._recording(state["filename"]), **cut)
-        if self.engine == "muda": return _mended(muda.deformers.BackgroundNoise.audio, slice_clip=lambda *_, **__: noise)(self, mudabox, state)
+        if self.engine == "muda":
+            return _mended(muda.deformers.BackgroundNoise.audio, slice_clip=lambda *_, **__: noise)(self, mudabox, state)
         audio["y"] = mix(audio["y"], noise, weight=state["weight"])
 
 
 def _mended(function, **names):
     "A function of another package which sees other helpers under the given names; the package stays as it is."
-    return types.FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__, function.__defaults__, function.__closure__)
+    seen = {**function.__globals__, **names}
+    return types.FunctionType(function.__code__, seen, function.__name__, function.__defaults__, function.__closure__)
 
 # %% ../nbs/02_augmentation.ipynb #8c928c0f
 def _noise_deformer(value, *, engine, rng, background):
@@ -609,7 +635,8 @@ def _row(clip, deformation, level, state, engine, frames, background=()):
     "A row of the samples table."
     recording = next((r for r in background if r.name == state.get("filename")), None)
     return dict(
-        clip=clip, deformation=deformation, level=level, rate=state.get("rate"), n_semitones=state.get("n_semitones"), preset=state.get("preset"),
+        clip=clip, deformation=deformation, level=level,
+        rate=state.get("rate"), n_semitones=state.get("n_semitones"), preset=state.get("preset"),
         noise=state.get("filename"), noise_start=state["start"] / recording.sr if recording else None, weight=state.get("weight"),
         state=json.dumps(state), engine=engine, frames=frames,
     )
@@ -722,7 +749,9 @@ def augment(
     with _swept(store.root):
         results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(_tasks(store, files, engine, seed))
         failed = sorted(r for r in tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress) if r[2])
-    if failed: raise InputError(f"{len(failed)} of {len(clips)} clips could not be made, the others are in {store_path}; {'; '.join(why for *_, why in failed[:5])}")
+    if failed:
+        reasons = "; ".join(why for *_, why in failed[:5])
+        raise InputError(f"{len(failed)} of {len(clips)} clips could not be made, the others are in {store_path}; {reasons}")
     return store
 
 # %% ../nbs/02_augmentation.ipynb #951341d6
@@ -752,7 +781,8 @@ def jams_of(
     "The JAMS of a sample: adapted annotations and muda's history."
     jam = jams.JAMS.loads(jam.dumps()) if jam else _plain_jam(sample["clip"], label, seconds)
     jam = pack(jam)
-    jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **{key: _plain(sample[key]) for key in ("clip", "deformation", "level", "engine")})
+    told = {key: _plain(sample[key]) for key in ("clip", "deformation", "level", "engine")}
+    jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **told)
     if sample["deformation"] == "original": return jam
     deformer = _deformer(sample["deformation"], int(sample["level"]), "rubberband", sample_rng(0), load_background(background))
     deformer.audio = _no_audio
@@ -778,12 +808,23 @@ def _each(check): return lambda v: all(map(check, v)) if isinstance(v, list) els
 
 _REPLAYED = {  # transformer: (what makes it, checks of its parameters, checks of its state; * must be there)
     "TimeStretch": (TimeStretch, {"rate": _each(_number(0.1, 10))}, {"*rate": _number(0.1, 10)}),
-    "LogspaceTimeStretch": (LogspaceTimeStretch, {"n_samples": _number(1, 1000), "lower": _number(-9, 9), "upper": _number(-9, 9)}, {"*rate": _number(0.1, 10)}),
+    "LogspaceTimeStretch": (
+        LogspaceTimeStretch,
+        {"n_samples": _number(1, 1000), "lower": _number(-9, 9), "upper": _number(-9, 9)},
+        {"*rate": _number(0.1, 10)},
+    ),
     "PitchShift": (PitchShift, {"n_semitones": _each(_number(-48, 48))}, {"*n_semitones": _number(-48, 48), "tuning": _number(-1, 1)}),
-    "DynamicRangeCompression": (DynamicRangeCompression, {"preset": _each(_one_of(muda.deformers.PRESETS))}, {"*preset": _one_of(muda.deformers.PRESETS)}),
+    "DynamicRangeCompression": (
+        DynamicRangeCompression,
+        {"preset": _each(_one_of(muda.deformers.PRESETS))},
+        {"*preset": _one_of(muda.deformers.PRESETS)},
+    ),
     "BackgroundNoise": (
         BackgroundNoise,
-        {"n_samples": _number(1, 1000), "files": _each(_text), "weight_min": _number(0, 1), "weight_max": _number(0, 1), "rng": lambda v: v is None or _number(0, 2**32)(v)},
+        {
+            "n_samples": _number(1, 1000), "files": _each(_text), "weight_min": _number(0, 1), "weight_max": _number(0, 1),
+            "rng": lambda v: v is None or _number(0, 2**32)(v),
+        },
         {"*filename": _text, "*weight": _number(0, 1), "start": _number(0, 2**40), "stop": _number(0, 2**40)},
     ),
 }
@@ -793,11 +834,13 @@ def _check_fields(where, fields, checks):
     "Refuse what is unknown, missing or out of range."
     if not isinstance(fields, dict): raise InputError(f"{where}: must be an object, got {fields!r:.60}")
     names = {name.lstrip("*") for name in checks}
-    if unknown := set(fields) - names: raise InputError(f"{where}: {min(unknown)!r:.60} is not a field that can be replayed, only {', '.join(sorted(names))}")
+    if unknown := set(fields) - names:
+        raise InputError(f"{where}: {min(unknown)!r:.60} is not a field that can be replayed, only {', '.join(sorted(names))}")
     for name, check in checks.items():
         plain = name.lstrip("*")
         if plain not in fields and name[0] == "*": raise InputError(f"{where}: {plain} is missing")
-        if plain in fields and not check(fields[plain]): raise InputError(f"{where}: {plain} is not a value that can be replayed, got {fields[plain]!r:.60}")
+        if plain in fields and not check(fields[plain]):
+            raise InputError(f"{where}: {plain} is not a value that can be replayed, got {fields[plain]!r:.60}")
 
 
 MAX_JAMS = 1 << 26  # bytes
@@ -825,9 +868,11 @@ def read_history(
         steps = [(step["transformer"]["__class__"], step["transformer"]["params"], step["state"]) for step in sandbox["muda"]["history"]]
         notes = sandbox.get("metaug", {})
     except (KeyError, TypeError, AttributeError) as e: raise InputError(f"{jams_file}: holds no history of muda ({e!r})") from e
-    if len(steps) > MAX_STEPS: raise InputError(f"{jams_file}: holds {len(steps)} deformations, at most {MAX_STEPS} are made one after the other")
+    if len(steps) > MAX_STEPS:
+        raise InputError(f"{jams_file}: holds {len(steps)} deformations, at most {MAX_STEPS} are made one after the other")
     for name, params, state in steps:
-        if not isinstance(name, str) or name not in _REPLAYED: raise InputError(f"{jams_file}: transformer must be one of {', '.join(_REPLAYED)}, got {name!r:.60}")
+        if not isinstance(name, str) or name not in _REPLAYED:
+            raise InputError(f"{jams_file}: transformer must be one of {', '.join(_REPLAYED)}, got {name!r:.60}")
         _check_fields(f"{jams_file}: {name}", params, _REPLAYED[name][1])
         _check_fields(f"{jams_file}: state of {name}", state, _REPLAYED[name][2])
     return [(name, state) for name, _, state in steps], notes if isinstance(notes, dict) else {}
@@ -838,9 +883,11 @@ def _replayer(name, state, y, sr, engine, background, key):
     if name != "BackgroundNoise": return _REPLAYED[name][0](engine=engine), state
     deformer = BackgroundNoise(background=background, rng=sample_rng(*key, state["filename"]), engine=engine)
     drawn = deformer._draw(state["filename"], dict(y=y, sr=sr))
-    if "start" not in state: warnings.warn(f"the JAMS doesn't say where in {state['filename']} the noise began; drawn from the seed", stacklevel=3)
+    if "start" not in state:
+        warnings.warn(f"the JAMS doesn't say where in {state['filename']} the noise began; drawn from the seed", stacklevel=3)
     segment = dict(start=int(state["start"]), stop=int(state["start"]) + drawn["stop"] - drawn["start"]) if "start" in state else drawn
-    if state.get("stop", segment["stop"]) != segment["stop"]: raise InputError(f"state of BackgroundNoise: stop must be {segment['stop']} for this sound, got {state['stop']}")
+    if state.get("stop", segment["stop"]) != segment["stop"]:
+        raise InputError(f"state of BackgroundNoise: stop must be {segment['stop']} for this sound, got {state['stop']}")
     return deformer, dict(state, **segment)
 
 
@@ -868,7 +915,8 @@ def _check_growth(steps, n, jams_file):
     "Refuse a history that makes a sound of hours, or of nothing."
     for _, state in steps:
         n /= state.get("rate", 1)
-        if not 1 <= n <= MAX_FRAMES: raise InputError(f"{jams_file}: its stretching makes {n:.3g} samples of this sound, 1 to {MAX_FRAMES} can be made")
+        if not 1 <= n <= MAX_FRAMES:
+            raise InputError(f"{jams_file}: its stretching makes {n:.3g} samples of this sound, 1 to {MAX_FRAMES} can be made")
 
 
 def _swap(pair, y):
@@ -897,7 +945,8 @@ def _wanted(clips, folder):
     "Clips whose last sample isn't written yet; names that would leave the folder are refused."
     last = f"{[*DEFORMATIONS][-1]}3"
     for clip in clips.itertuples():
-        if ".." in Path(clip.clip).parts or Path(clip.clip).is_absolute(): raise InputError(f"{clip.clip}: a clip's name must not lead out of the folder")
+        if ".." in Path(clip.clip).parts or Path(clip.clip).is_absolute():
+            raise InputError(f"{clip.clip}: a clip's name must not lead out of the folder")
         if not Path(f"{folder}/{clip.clip}_{last}.jams").exists(): yield clip
 
 
@@ -923,5 +972,7 @@ def export_audio(
     tasks = (delayed(_exported)(str(folder), c.clip, c.label, c.path, engine, seed, background) for c in todo)
     results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
     failed = sorted(why for why in tqdm(results, total=len(todo), unit="clip", desc="audio", disable=not progress) if why)
-    if failed: raise InputError(f"{len(failed)} of {len(clips)} clips could not be written, the others are in {folder}; {'; '.join(failed[:5])}")
+    if failed:
+        reasons = "; ".join(failed[:5])
+        raise InputError(f"{len(failed)} of {len(clips)} clips could not be written, the others are in {folder}; {reasons}")
     return Path(folder)

@@ -97,7 +97,11 @@ class ResidentMels:
 
 def _decode(store, samples, empty):
     "All frames of a store, end to end, in an array that `empty` gives."
-    if missing := store.missing(): raise InputError(f"{store.path}: {len(missing)} of {len(store.clips)} clips are not in the store yet, first {store.clips['clip'][missing[0]]}")
+    if missing := store.missing():
+        raise InputError(
+            f"{store.path}: {len(missing)} of {len(store.clips)} clips are not in the store yet, "
+            f"first {store.clips['clip'][missing[0]]}"
+        )
     out, first = empty(shape=(int(samples.frames.sum()), N_MELS), dtype=np.float16), 0
     for index, lengths in samples.frames.groupby(samples.row // VERSIONS):
         for block, length in zip(store.array[VERSIONS * index : VERSIONS * (index + 1)], lengths):

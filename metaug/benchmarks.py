@@ -57,7 +57,8 @@ resource = importlib.import_module("resource") if importlib.util.find_spec("reso
 def _processor():
     "Its name as the system gives it."
     about = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in about.read_text().splitlines() if line.startswith("model name")] if about.exists() else []
+    lines = about.read_text().splitlines() if about.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
@@ -66,8 +67,10 @@ def machine() -> dict[str, str]:
     packages = ("metaug", "torch", "fastai", "numpy", "librosa", "muda", "scikit-learn", "faiss-cpu", "zarr")
     found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     return dict(
-        processor=_processor(), cores=str(os.cpu_count()), threads=str(torch.get_num_threads()), instructions=torch.backends.cpu.get_cpu_capability(),
-        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none", system=f"{platform.system()} {platform.machine()}", python=platform.python_version(),
+        processor=_processor(), cores=str(os.cpu_count()), threads=str(torch.get_num_threads()),
+        instructions=torch.backends.cpu.get_cpu_capability(),
+        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        system=f"{platform.system()} {platform.machine()}", python=platform.python_version(),
         versions=", ".join(f"{name} {found[name]}" for name in packages if name in found),
     )
 
@@ -134,7 +137,10 @@ def summarise(
     rows = []
     for (pair, what, tool, unit), part in timings.groupby(["pair", "what", "tool", "unit"], sort=False):
         ratio = part.usual / part.ours
-        rows.append(dict(pair=pair, what=what, tool=tool, unit=unit, ours=part.ours.median(), usual=part.usual.median(), ratio=ratio.median(), low=ratio.quantile(0.25), high=ratio.quantile(0.75), runs=len(part)))
+        rows.append(dict(
+            pair=pair, what=what, tool=tool, unit=unit, ours=part.ours.median(), usual=part.usual.median(),
+            ratio=ratio.median(), low=ratio.quantile(0.25), high=ratio.quantile(0.75), runs=len(part),
+        ))
     return pd.DataFrame(rows, columns=["pair", "what", "tool", "unit", "ours", "usual", "ratio", "low", "high", "runs"])
 
 # %% ../nbs/08_benchmarks.ipynb #cd2e0391
@@ -149,7 +155,9 @@ def _noise_file(folder):
 
 
 def _librosa_mel(y):
-    power = librosa.feature.melspectrogram(y=y, sr=SAMPLE_RATE, n_fft=FRAME, hop_length=FRAME, center=False, n_mels=N_MELS, fmin=0, fmax=SAMPLE_RATE / 2)
+    power = librosa.feature.melspectrogram(
+        y=y, sr=SAMPLE_RATE, n_fft=FRAME, hop_length=FRAME, center=False, n_mels=N_MELS, fmin=0, fmax=SAMPLE_RATE / 2,
+    )
     return librosa.power_to_db(power, top_db=TOP_DB)
 
 # %% ../nbs/08_benchmarks.ipynb #6df491ec
@@ -174,18 +182,22 @@ def _by_engine(y, engine):
 def _clip(quick):
     y, runs = _sound(2 if quick else 5), 2 if quick else 5
     for engine in ("spectral", "rubberband"):
-        yield from alternate(lambda e=engine: _by_engine(y, e), lambda: _by_librosa(y), name=("clip", f"12 stretches and shifts, {engine}", "librosa effects", "clip"), runs=runs)
-    if missing := [program for program in ("rubberband", "sox") if not shutil.which(program)]: raise Missing(f"muda's programs {', '.join(missing)}")
+        name = ("clip", f"12 stretches and shifts, {engine}", "librosa effects", "clip")
+        yield from alternate(lambda e=engine: _by_engine(y, e), lambda: _by_librosa(y), name=name, runs=runs)
+    if missing := [program for program in ("rubberband", "sox") if not shutil.which(program)]:
+        raise Missing(f"muda's programs {', '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder:
         noise = (_noise_file(folder),)
         for engine in ("spectral", "rubberband", "muda")[: 2 if quick else 3]:
             ours = lambda e=engine: deform_clip(y, clip="a", engine=e, background=noise)
-            yield from alternate(ours, lambda: _by_muda(y, noise), name=("clip", f"21 log-mels, {engine}", "muda and librosa", "clip"), runs=runs)
+            name = ("clip", f"21 log-mels, {engine}", "muda and librosa", "clip")
+            yield from alternate(ours, lambda: _by_muda(y, noise), name=name, runs=runs)
 
 
 def _mel(quick):
     y = _sound(5)
-    yield from alternate(lambda: log_mel(y), lambda: _librosa_mel(y), name=("mel", "log-mel of 5 s", "librosa", "clip"), runs=20 if quick else 100)
+    name = ("mel", "log-mel of 5 s", "librosa", "clip")
+    yield from alternate(lambda: log_mel(y), lambda: _librosa_mel(y), name=name, runs=20 if quick else 100)
 
 # %% ../nbs/08_benchmarks.ipynb #ae6f730d
 def _resident(samples, *, frames=216, classes=10):
@@ -203,8 +215,12 @@ def _cut(file):
 
 
 def _item_by_item(mels, table, folder, bs):
-    for row, first in enumerate(mels.first.tolist()): np.save(f"{folder}/{row}.npy", mels.frames[first : first + int(mels.lengths[row])].T.numpy())
-    block = DataBlock((TransformBlock, CategoryBlock), get_x=lambda row: _cut(f"{folder}/{row['row']}.npy"), get_y=ColReader("label"), splitter=lambda items: (list(range(len(items))), []))
+    for row, first in enumerate(mels.first.tolist()):
+        np.save(f"{folder}/{row}.npy", mels.frames[first : first + int(mels.lengths[row])].T.numpy())
+    block = DataBlock(
+        (TransformBlock, CategoryBlock), get_x=lambda row: _cut(f"{folder}/{row['row']}.npy"), get_y=ColReader("label"),
+        splitter=lambda items: (list(range(len(items))), []),
+    )
     return block.dataloaders(table, bs=bs, num_workers=0, drop_last=False)
 
 
@@ -214,7 +230,10 @@ def _batches(quick):
     ours = patch_dls(mels, table, vocab=sorted(table.label.unique()), bs=256)
     with tempfile.TemporaryDirectory() as folder, seeded(0):
         usual = _item_by_item(mels, table, folder, 256)
-        told = [*alternate(lambda: [None for _ in ours.train], lambda: [None for _ in usual.train], name=("batches", "an epoch of batches of 256", "fastai, item by item", "patch"), runs=5, units=len(table))]
+        told = [*alternate(
+            lambda: [None for _ in ours.train], lambda: [None for _ in usual.train],
+            name=("batches", "an epoch of batches of 256", "fastai, item by item", "patch"), runs=5, units=len(table),
+        )]
     yield from told
     yield Fact("batches", "rate without training", 1 / float(np.median([t.ours for t in told])), "patches/s", at_least=20_000)
 
@@ -245,7 +264,8 @@ def _subject(kind, side, bs, steps):
     with seeded(0): network = classifier(10) if kind == "classifier" else encoder()
     sampler = shuffled(len(table), bs=bs, seed=0) if kind == "classifier" else pair_batches(labels, seed=0)
     dls = patch_dls(mels, table, vocab=sorted(set(labels)), bs=bs, sampler=sampler)
-    loss, recipe = (F.cross_entropy, RECIPES["paper"]._replace(lr=1e-4)) if kind == "classifier" else (lambda x, _: npair_loss(*x.chunk(2)), METRIC_RECIPE)
+    loss, recipe = (lambda x, _: npair_loss(*x.chunk(2))), METRIC_RECIPE
+    if kind == "classifier": loss, recipe = F.cross_entropy, RECIPES["paper"]._replace(lr=1e-4)
     return network if side == "ours" else plain_network(network), dls, loss, recipe
 
 
@@ -257,7 +277,9 @@ def _fit(kind, side, bs, steps, call):
         begun = time.perf_counter()
         if side == "ours": train(network, dls, epochs=1, loss=loss, recipe=recipe, keep=keep, cbs=(losses,))
         else:
-            learner = Learner(dls, network, loss_func=loss, opt_func=recipe.optimiser, lr=recipe.lr, wd=recipe.weight_decay, cbs=[keep, losses])
+            learner = Learner(
+                dls, network, loss_func=loss, opt_func=recipe.optimiser, lr=recipe.lr, wd=recipe.weight_decay, cbs=[keep, losses],
+            )
             with learner.no_bar(), learner.no_logging(): learner.fit(1)
     return time.perf_counter() - begun, losses.values
 
@@ -291,13 +313,15 @@ def _trained(kind, bs, steps, runs, goal):
             calls[side] += 1
             if side == "ours": matmul.append(sides[side].submit(_matmul).result())
             return Told(seconds)
-        told = list(alternate(lambda: go("ours"), lambda: go("usual"), name=("training", f"{kind}, batches of {bs}", "fastai Learner", "patch"), runs=runs, units=bs * steps))
+        name = ("training", f"{kind}, batches of {bs}", "fastai Learner", "patch")
+        told = list(alternate(lambda: go("ours"), lambda: go("usual"), name=name, runs=runs, units=bs * steps))
     yield from told
     rate, (a, b) = 1 / float(np.median([t.ours for t in told])), map(np.array, losses.values())
     yield Fact("training", f"{kind}: patches a second", rate, "patches/s")
     yield Fact("training", f"{kind}: times a plain Learner", float(np.median([t.usual / t.ours for t in told])), "×", at_least=goal)
     first = slice(0, 20)  # later the last digits of sums have grown into other trainings
-    yield Fact("training", f"{kind}: largest difference of the first {len(a[first])} losses", float(np.abs(a - b)[first].max() / np.abs(b)[first].max()), "relative", at_most=1e-3)
+    apart = float(np.abs(a - b)[first].max() / np.abs(b)[first].max())
+    yield Fact("training", f"{kind}: largest difference of the first {len(a[first])} losses", apart, "relative", at_most=1e-3)
     share = rate * flops_a_patch(classifier(10) if kind == "classifier" else encoder()) / float(np.median(matmul))
     yield Fact("training", f"{kind}: share of the rate of a matrix product", share, "of 1")
 
@@ -330,13 +354,17 @@ def _flat(query, reference, k):
 
 
 def _neighbours(quick):
-    rng, n = np.random.default_rng(0), 200 if quick else 800
-    query, reference = (rng.standard_normal((rows, 64)).astype(np.float32) for rows in (VERSIONS * n, 5 * n))
-    ours, what, runs = lambda: nearest(query, reference, k=5), f"{VERSIONS * n} queries, {5 * n} references, k 5", 3 if quick else 7
+    rng = np.random.default_rng(0)
+    n, m = (4_200, 1_000) if quick else (17_460, 6_900)  # the latter: a fold of UrbanSound8K, deformed, and eight others
+    query, reference = (rng.standard_normal((rows, 64)).astype(np.float32) for rows in (n, m))
+    ours, what, runs = lambda: nearest(query, reference, k=5), f"{n} queries, {m} references, k 5", 3 if quick else 7
     usual = lambda: sklearn.neighbors.NearestNeighbors(n_neighbors=5, metric="cosine", algorithm="brute").fit(reference).kneighbors(query)
     yield from alternate(ours, usual, name=("neighbours", what, "scikit-learn", "search"), runs=runs)
     labels = np.arange(100 if quick else 200) % 10
-    yield from alternate(lambda: rank_loss(reference[: len(labels)], labels), lambda: rank_loss_by_loop(reference[: len(labels)], labels), name=("neighbours", f"rank loss of {len(labels)} clips", "the loop", "fold"), runs=runs)
+    yield from alternate(
+        lambda: rank_loss(reference[: len(labels)], labels), lambda: rank_loss_by_loop(reference[: len(labels)], labels),
+        name=("neighbours", f"rank loss of {len(labels)} clips", "the loop", "fold"), runs=runs,
+    )
     if not faiss: raise Missing("FAISS (faiss-cpu)")
     yield from alternate(ours, lambda: _flat(query, reference, 5), name=("neighbours", what, "FAISS flat", "search"), runs=runs)
 
@@ -347,7 +375,8 @@ def _roles(table, folds, held_out, learn, name, epochs):
         training, parts = table[~table.fold.isin(excluded)], {fold: table[table.fold.eq(fold)] for fold in excluded}
         shared = lambda: learn(training, parts, epochs)
         by_role = lambda: [learn(training, {role[-1]: parts[role[-1]]}, epochs) for role in permutations(excluded)]
-        yield next(alternate(shared, by_role, name=("protocol", name, "role by role", "set of folds"), runs=1, warm=False))._replace(run=run)
+        told = next(alternate(shared, by_role, name=("protocol", name, "role by role", "set of folds"), runs=1, warm=False))
+        yield told._replace(run=run)
 
 
 def _protocol(quick):
@@ -375,7 +404,8 @@ def _grown(clips):
         return value
     with tempfile.TemporaryDirectory() as folder:
         noise = (_noise_file(folder),)
-        table = pd.DataFrame({"clip": [f"{i:04d}" for i in range(clips)], "label": [f"class {i % 4}" for i in range(clips)], "fold": 1, "seconds": 3.0})
+        names, labels = [f"{i:04d}" for i in range(clips)], [f"class {i % 4}" for i in range(clips)]
+        table = pd.DataFrame({"clip": names, "label": labels, "fold": 1, "seconds": 3.0})
         table = table.assign(path=[f"{folder}/{clip}.wav" for clip in table["clip"]], source=table["clip"])
         for i, path in enumerate(table.path): soundfile.write(path, _sound(3, seed=i), SAMPLE_RATE)
         augment(table[:1], f"{folder}/warm", background=noise, progress=False)
@@ -385,7 +415,9 @@ def _grown(clips):
         timed("epoch", lambda: [None for _ in dls.train])
         query, reference = rng.standard_normal((VERSIONS * clips, 64)), rng.standard_normal((clips, 64))
         timed("kNN", lambda: nearest(query, reference, k=min(5, clips)))
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if platform.system() == "Linux" else 1024) / 1000 if resource else float("nan")
+    if not resource: return seconds, float("nan")
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if platform.system() == "Linux" else 1024)
+    return seconds, kilobytes / 1000
 
 
 def _growth(quick):
@@ -399,13 +431,18 @@ def _growth(quick):
         yield Fact("growth", f"{what}: exponent", float(slope), "power of clips")
 
 # %% ../nbs/08_benchmarks.ipynb #af1656ba
-PAIRS = {"clip": _clip, "mel": _mel, "batches": _batches, "training": _training, "neighbours": _neighbours, "protocol": _protocol, "growth": _growth}
+PAIRS = {
+    "clip": _clip, "mel": _mel, "batches": _batches, "training": _training,
+    "neighbours": _neighbours, "protocol": _protocol, "growth": _growth,
+}
 
 
 def _goal(fact):
     "A goal in words, with whether it is met."
-    if fact.at_least is not None and not np.isnan(fact.at_least): return f"≥ {fact.at_least:g}: {'met' if fact.value >= fact.at_least else 'MISSED'}"
-    if fact.at_most is not None and not np.isnan(fact.at_most): return f"≤ {fact.at_most:g}: {'met' if fact.value <= fact.at_most else 'MISSED'}"
+    if fact.at_least is not None and not np.isnan(fact.at_least):
+        return f"≥ {fact.at_least:g}: {'met' if fact.value >= fact.at_least else 'MISSED'}"
+    if fact.at_most is not None and not np.isnan(fact.at_most):
+        return f"≤ {fact.at_most:g}: {'met' if fact.value <= fact.at_most else 'MISSED'}"
     return ""
 
 
@@ -420,16 +457,20 @@ class Bench(NamedTuple):
         "All tables for a terminal."
         short = {"float_format": "{:.4g}".format, "index": False}
         facts = self.facts.assign(goal=[_goal(f) for f in self.facts.itertuples()])
-        facts = facts.assign(clips=facts.clips.map(lambda n: "" if pd.isna(n) else int(n)))[["pair", "what", "clips", "value", "unit", "goal"]]
+        clips = facts.clips.map(lambda n: "" if pd.isna(n) else int(n))
+        facts = facts.assign(clips=clips)[["pair", "what", "clips", "value", "unit", "goal"]]
         lines = [*(f"{name}: {value}" for name, value in self.machine.items()), ""]
-        if len(self.timings): lines += ["Seconds a unit, and how many times as long the usual tool takes (median, quartiles):", summarise(self.timings).to_string(**short), ""]
+        if len(self.timings):
+            title = "Seconds a unit, and how many times as long the usual tool takes (median, quartiles):"
+            lines += [title, summarise(self.timings).to_string(**short), ""]
         if len(self.facts): lines += [facts.to_string(**short), ""]
         return "\n".join(lines + [f"left out: {missing}" for missing in self.left_out])
 
     def save(self, out: str | Path) -> list[str]:
         "Write runs, summary and facts as CSV, the machine as JSON, all as text, and the picture."
         tables = {"runs.csv": self.timings, "summary.csv": summarise(self.timings), "facts.csv": self.facts}
-        files = {name: table.to_csv(index=False) for name, table in tables.items()} | {"machine.json": json.dumps(self.machine, indent=1), "bench.txt": self.text() + "\n"}
+        files = {name: table.to_csv(index=False) for name, table in tables.items()}
+        files |= {"machine.json": json.dumps(self.machine, indent=1), "bench.txt": self.text() + "\n"}
         for name, content in files.items(): write_atomic(f"{out}/{name}", content.encode())
         figure = plot_bench(self)
         figure.savefig(f"{out}/bench.png", dpi=110, bbox_inches="tight")
@@ -446,7 +487,8 @@ def _plot_ratios(ax, table):
 
 
 def _plot_growth(ax, facts):
-    for (what, part), marker in zip(facts[facts.unit.eq("s")].groupby("what"), "osD"): ax.plot(part.clips, part.value, marker=marker, label=what)
+    for (what, part), marker in zip(facts[facts.unit.eq("s")].groupby("what"), "osD"):
+        ax.plot(part.clips, part.value, marker=marker, label=what)
     ax.set(xscale="log", yscale="log", xlabel="clips", ylabel="time (s)", title="Growth")
     ax.legend()
 
@@ -458,7 +500,8 @@ def plot_bench(
     table = summarise(bench.timings)
     growth = bench.facts[bench.facts.pair.eq("growth")]
     width = [2.2, 1] if len(growth) else [1]
-    figure, axes = plt.subplots(1, len(width), figsize=(4.2 * sum(width), 1.6 + 0.3 * len(table)), width_ratios=width, squeeze=False, layout="constrained")
+    size = (4.2 * sum(width), 1.6 + 0.3 * len(table))
+    figure, axes = plt.subplots(1, len(width), figsize=size, width_ratios=width, squeeze=False, layout="constrained")
     _plot_ratios(axes[0, 0], table)
     if len(growth): _plot_growth(axes[0, 1], growth)
     return figure

@@ -31,7 +31,8 @@ class OneLine(click.Group):
     def invoke(self, ctx):
         from metaug.datasets import InputError
 
-        before, warnings.formatwarning = warnings.formatwarning, lambda message, *_, **__: f"metaug: warning: {message}\n"  # without our source line
+        def without_source_line(message, *_, **__): return f"metaug: warning: {message}\n"
+        before, warnings.formatwarning = warnings.formatwarning, without_source_line
 
         try: return super().invoke(ctx)
         except InputError as e: code, message = 2, e
@@ -80,7 +81,10 @@ jobs_option = click.option("--jobs", default=-1, show_default=True, help="proces
 engine_option = click.option("--engine", default="spectral", show_default=True, help="spectral, rubberband or muda")
 strict_option = click.option("--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed")
 json_option = click.option("--json", "as_json", is_flag=True, help="for machines: one JSON object on standard output")
-background_option = click.option("--background", multiple=True, type=click.Path(), help="sound file for the background noise; may come several times; generated street-like noise without")
+background_option = click.option(
+    "--background", multiple=True, type=click.Path(),
+    help="sound file for the background noise; may come several times; generated street-like noise without",
+)
 
 
 @main.command()
@@ -124,10 +128,11 @@ def augment(data, store, engine, background, seed, jobs, audio):
     from metaug import augmentation, datasets
 
     clips = datasets.load_clips(data)
-    built = augmentation.augment(clips, store, engine=engine, seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
+    how = dict(seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
+    built = augmentation.augment(clips, store, engine=engine, **how)
     click.echo(f"{len(built)} samples of {len(clips)} clips in {store}")
     if audio:
-        augmentation.export_audio(clips, audio, engine="rubberband" if engine == "spectral" else engine, seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
+        augmentation.export_audio(clips, audio, engine="rubberband" if engine == "spectral" else engine, **how)
         click.echo(f"sound and JAMS in {audio}")
 
 
@@ -151,12 +156,18 @@ def protocol_options(function):
     "The options that make a `Settings`."
     for option in reversed([
         data_option,
-        click.option("--schemes", type=Listed(str), default="none,brute,metric,random", show_default=True, help="none brute class class-oracle metric random classifier weight only-<deformation>, or module:name of your own"),
+        click.option(
+            "--schemes", type=Listed(str), default="none,brute,metric,random", show_default=True,
+            help="none brute class class-oracle metric random classifier weight only-<deformation>, or module:name of your own",
+        ),
         click.option("--k", type=Listed(int), default="5", show_default=True, help="neighbours, for schemes that have them"),
         click.option("--folds", type=Listed(str), default="all", show_default=True, help="test folds"),
         click.option("--valid-folds", type=int, help="how many of the other folds serve as validation fold; all by default"),
         click.option("--seeds", type=Listed(int), default="0", show_default=True),
-        click.option("--recipe", default="modern", show_default=True, help="paper (Adagrad, batch 256) or modern (AdamW, batch 32, one cycle)"),
+        click.option(
+            "--recipe", default="modern", show_default=True,
+            help="paper (Adagrad, batch 256) or modern (AdamW, batch 32, one cycle)",
+        ),
         click.option("--epochs", type=int, default=20, show_default=True, help="of the classifiers"),
         click.option("--metric-epochs", type=int, help="of the metric nets; three times --epochs by default"),
         click.option("--budget", default="steps", show_default=True, help="steps (as many for every scheme) or epochs (the paper's way)"),
@@ -172,7 +183,10 @@ def _settings(schemes, k, folds, valid_folds, seeds, recipe, epochs, metric_epoc
 
     if folds != ("all",) and not all(f.isdigit() for f in folds): raise InputError(f"folds must be numbers or all, got {','.join(folds)}")
     numbers = None if folds == ("all",) else tuple(int(f) for f in folds)
-    return Settings(schemes=schemes, k=k, seeds=seeds, folds=numbers, valid_folds=valid_folds, recipe=recipe, epochs=epochs, metric_epochs=metric_epochs, budget=budget, engine=engine, background=background)
+    return Settings(
+        schemes=schemes, k=k, seeds=seeds, folds=numbers, valid_folds=valid_folds,
+        recipe=recipe, epochs=epochs, metric_epochs=metric_epochs, budget=budget, engine=engine, background=background,
+    )
 
 
 def _planned(data, settings, cache):
@@ -200,22 +214,27 @@ def plan(data, jobs, out, as_json, **options):
     clips, graph, cache = _planned(data, settings, f"{out or Path('runs') / Path(data).stem}/cache")
     samples = features.VERSIONS * len(clips)
     frames = clips.seconds.sum() * features.SAMPLE_RATE / features.FRAME * features.VERSIONS
+    size = frames * features.N_MELS * 2  # bytes of log-mels
     trainings, rate = experiment.plan(graph.folds), experiment.training_rate()
     stages = experiment.outline(graph, clips, cache, rate=rate, jobs=jobs)
     if as_json:
-        rows = {name: json.loads(table.reset_index(names="name").to_json(orient="records")) for name, table in (("trainings", trainings), ("stages", stages))}
-        click.echo(_json(dict(clips=len(clips), samples=samples, log_mel_bytes=int(frames * features.N_MELS * 2), patches_a_second=rate, **rows)))
+        tables = dict(trainings=trainings, stages=stages)
+        rows = {name: json.loads(table.reset_index(names="name").to_json(orient="records")) for name, table in tables.items()}
+        click.echo(_json(dict(clips=len(clips), samples=samples, log_mel_bytes=int(size), patches_a_second=rate, **rows)))
         return
     click.echo("Trainings of the whole protocol, with those for the same held-out folds shared, and role by role:")
     click.echo(trainings.to_string())
-    click.echo(f"\n{len(clips)} clips, {samples:,} samples, about {frames * features.N_MELS * 2 / 1e9:.2f} GB of log-mels in memory and somewhat less on disk")
+    click.echo(f"\n{len(clips)} clips, {samples:,} samples, about {size / 1e9:.2f} GB of log-mels in memory and somewhat less on disk")
     click.echo(f"\nThis run, at {rate:.0f} patches a second and process as measured now:")
     click.echo(stages.to_string())
 
 
 @main.command()
 @click.argument("folder")
-@click.option("--html", type=click.Path(), help="also write the listening report, one page that shows and plays what was accepted and rejected")
+@click.option(
+    "--html", type=click.Path(),
+    help="also write the listening report, one page that shows and plays what was accepted and rejected",
+)
 @click.option("--max-mb", default=30, show_default=True, help="largest size of that page")
 def report(folder, html, max_mb):
     """What came out of a run: accuracy with intervals, share of the training set, paired tests; as text, CSV and figures.
@@ -243,9 +262,15 @@ def report(folder, html, max_mb):
 @protocol_options
 @jobs_option
 @click.option("--scheduler", help="address of a Dask scheduler, e.g. tcp://node1:8786, whose workers do the work; they must see --out")
-@click.option("--notebooks", is_flag=True, help="also make each test fold an executed notebook, fold01.ipynb and so on, from nbs/05_experiment.ipynb")
+@click.option(
+    "--notebooks", is_flag=True,
+    help="also make each test fold an executed notebook, fold01.ipynb and so on, from nbs/05_experiment.ipynb",
+)
 @click.option("--dry-run", is_flag=True, help="only say what would be done, and why")
-@click.option("--out", type=click.Path(), help="folder or fsspec URL of the tables, the figures and all finished work; runs/<data> by default")
+@click.option(
+    "--out", type=click.Path(),
+    help="folder or fsspec URL of the tables, the figures and all finished work; runs/<data> by default",
+)
 def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     """The paper's experiment, from clips to tables and figures; what is done already is not done again.
 
@@ -264,13 +289,16 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     cache = f"{out}/cache"
     if dry_run:
         clips, graph, cache = _planned(data, settings, cache)
-        for task in experiment.reasons(graph, cache).itertuples(): click.echo(f"{'to do' if task.why else 'done '}  {task.stage}: {task.label} ({task.key}){': ' if task.why else ''}{task.why}")
+        for task in experiment.reasons(graph, cache).itertuples():
+            state, why = ("to do", f": {task.why}") if task.why else ("done ", "")
+            click.echo(f"{state}  {task.stage}: {task.label} ({task.key}){why}")
         click.echo(experiment.outline(graph, clips, cache).to_string())
         return
     outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=_terminal())
     paths = outcome.save(out) + analysis.save_figures(outcome.results, outcome.acceptance, out)
     if notebooks: paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=_terminal())
-    if data == "generated": click.echo("On generated sounds, no recordings: this shows that everything works, and is no result about real sound.\n")
+    if data == "generated":
+        click.echo("On generated sounds, no recordings: this shows that everything works, and is no result about real sound.\n")
     click.echo(analysis.show_summary(outcome.results))
     for title, ending in (("Tables", ".parquet"), ("Figures", ".png"), ("Notebooks", ".ipynb")):
         if named := [str(p) for p in paths if str(p).endswith(ending)]: click.echo(f"\n{title}: {' '.join(named)}")

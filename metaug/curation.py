@@ -37,7 +37,8 @@ from .networks import embed, save_weights
 from .selection import acceptance, knn_predict
 
 # %% ../nbs/07_curation.ipynb #e97fdd2f
-from fastai.callback.core import Callback, CancelFitException  # after metaug's modules, which keep what fastai warns of at import to themselves
+# after metaug's modules, which keep what fastai warns of at import to themselves
+from fastai.callback.core import Callback, CancelFitException
 from fastai.data.core import DataLoaders
 from fastai.torch_core import default_device
 
@@ -116,7 +117,11 @@ def _make_part(inputs, cache, out):
     samples, reference = (embed(network, trained.mels, rows.row.to_numpy()) for rows in (judged, training))
     np.savez(out / "embedding.npz", samples=samples, reference=reference)
     save_weights(trained.keep.weights(inputs["part"]), out / "weights.safetensors")
-    quality = dict(part=inputs["part"], epochs=trained.keep.history[-1]["epoch"], **_quality(mels, training, held_out, samples[judged.deformation.eq("original").to_numpy()], reference))
+    originals = samples[judged.deformation.eq("original").to_numpy()]
+    quality = dict(
+        part=inputs["part"], epochs=trained.keep.history[-1]["epoch"],
+        **_quality(mels, training, held_out, originals, reference),
+    )
     (out / "quality.json").write_text(json.dumps(quality))
 
 
@@ -128,7 +133,10 @@ def _quality(mels, training, held_out, samples, reference):
     plain = [averaged_log_mels(mels, rows.row.to_numpy()) for rows in (held_out, training)]
     accuracy = [float((knn_predict(query, base, labels, k=k) == own).mean()) for query, base in ((samples, reference), plain)]
     loss = -_score_of(held_out.label)(samples, own, reference, labels)
-    return dict(clips=len(held_out), rank_loss=float(loss), accuracy=accuracy[0], baseline=accuracy[1], dead=dead_units(samples) if len(samples) > 1 else 0, units=samples.shape[1])
+    return dict(
+        clips=len(held_out), rank_loss=float(loss), accuracy=accuracy[0], baseline=accuracy[1],
+        dead=dead_units(samples) if len(samples) > 1 else 0, units=samples.shape[1],
+    )
 
 
 def _judged(cache, task, k):
@@ -136,7 +144,10 @@ def _judged(cache, task, k):
     table = _store(cache, task.inputs).labelled
     training, _, judged = _roles(table, task.inputs["part"], task.inputs["labels"])
     with np.load(task.folder(cache) / "embedding.npz", allow_pickle=False) as e: samples, reference = e["samples"], e["reference"]
-    return acceptance(judged, samples, training["clip"].to_numpy(), reference, training.label.to_numpy(), k=k, test=0, valid=int(table.fold.max()) + 1)
+    return acceptance(
+        judged, samples, training["clip"].to_numpy(), reference, training.label.to_numpy(),
+        k=k, test=0, valid=int(table.fold.max()) + 1,
+    )
 
 # %% ../nbs/07_curation.ipynb #085bb6f0
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # of Windows
@@ -194,20 +205,26 @@ def read_manifest(
     if not file.is_file(): raise InputError(f"{out}: holds no manifest.csv, so it is no finished selection")
     try: table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
     except (ValueError, OSError) as e: raise InputError(f"{file}: not a table that can be read ({e})") from e
-    if missing := [c for c in ("path", *_TEXTS, "fold", "level", "votes") if c not in table]: raise InputError(f"{file}: column {missing[0]} is missing")
-    if (wrong := table.path.map(lambda p: p.startswith(("/", "\\")) or ".." in Path(p).parts or ":" in p)).any(): raise InputError(f"{file}: {table.path[wrong].iloc[0]} leads out of the folder")
+    if missing := [c for c in ("path", *_TEXTS, "fold", "level", "votes") if c not in table]:
+        raise InputError(f"{file}: column {missing[0]} is missing")
+    def leads_out(path): return path.startswith(("/", "\\")) or ".." in Path(path).parts or ":" in path
+    if (wrong := table.path.map(leads_out)).any():
+        raise InputError(f"{file}: {table.path[wrong].iloc[0]} leads out of the folder")
     numbers = {c: _whole(file, table[c]) for c in ("fold", "level", "votes")}
     return table.assign(**numbers, **{c: table[c].str.replace(r"^'(?=['=+\-@\t\r\n])", "", regex=True) for c in _TEXTS})
 
 # %% ../nbs/07_curation.ipynb #ff107977
 def _manifest(clips, samples, judged, suffix):
     "A row for each original and each accepted sample, in the order of the samples table."
-    kept = judged[judged.accepted]
-    table = samples.merge(kept[["clip", "deformation", "level", "votes"]], on=["clip", "deformation", "level"], how="left", validate="one_to_one")
-    table = table[table.votes.notna() | table.deformation.eq("original")].merge(clips[["clip", "label", "fold", "source"]], on="clip", validate="many_to_one")
-    stem = table["clip"].map(_file_names(clips)) + np.where(table.deformation.eq("original"), "", "_" + table.deformation + table.level.astype(str))
+    kept = judged[judged.accepted][["clip", "deformation", "level", "votes"]]
+    table = samples.merge(kept, on=["clip", "deformation", "level"], how="left", validate="one_to_one")
+    table = table[table.votes.notna() | table.deformation.eq("original")]
+    table = table.merge(clips[["clip", "label", "fold", "source"]], on="clip", validate="many_to_one")
+    ending = np.where(table.deformation.eq("original"), "", "_" + table.deformation + table.level.astype(str))
+    stem = table["clip"].map(_file_names(clips)) + ending
     table = table.assign(path=stem + suffix, parameters=table.state, votes=table.votes.astype("Int64"))
-    return table[["path", "label", "fold", "source", "clip", "deformation", "level", "parameters", "votes"]].reset_index(drop=True), table.row.to_numpy()
+    columns = ["path", "label", "fold", "source", "clip", "deformation", "level", "parameters", "votes"]
+    return table[columns].reset_index(drop=True), table.row.to_numpy()
 
 # %% ../nbs/07_curation.ipynb #eded98c0
 def _flac(y):
@@ -223,7 +240,11 @@ def _write_sounds(out, rows, label, file, engine, background):
     for row in rows:
         target = Path(out) / row["path"]
         if target.with_suffix(".jams").exists(): continue
-        made = y if row["deformation"] == "original" else deform(y, deformation=row["deformation"], level=row["level"], engine=engine, clip=row["clip"], background=background)
+        made = y
+        if row["deformation"] != "original":
+            made = deform(
+                y, deformation=row["deformation"], level=row["level"], engine=engine, clip=row["clip"], background=background,
+            )
         jam = jams_of(dict(row, engine=engine), seconds=len(y) / SAMPLE_RATE, label=label, background=background)
         write_atomic(str(target), _flac(made))
         write_atomic(str(target.with_suffix(".jams")), jam.dumps(indent=1).encode())
@@ -233,7 +254,10 @@ def _write_sounds(out, rows, label, file, engine, background):
 def _write_all_sounds(out, manifest, clips, samples, engine, background, jobs, progress):
     table = manifest.merge(samples[["clip", "deformation", "level", "state"]], on=["clip", "deformation", "level"])
     rows = {clip: part.to_dict("records") for clip, part in table.groupby("clip")}
-    calls = (joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, background) for c in clips[["clip", "label", "path"]].itertuples(index=False, name="Clip"))
+    calls = (
+        joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, background)
+        for c in clips[["clip", "label", "path"]].itertuples(index=False, name="Clip")
+    )
     made = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
     failed = sorted(why for why in tqdm(made, total=len(clips), desc="sound", unit="clip", disable=not progress) if why)
     if failed: raise TaskError(f"{len(failed)} of {len(clips)} clips could not be written, the others are there; {'; '.join(failed[:3])}")
@@ -254,18 +278,22 @@ def _ours(out, about):
     "Refuse a folder that is not a result of the same call."
     if out.exists() and not out.is_dir(): raise InputError(f"{out}: is a file; name a new folder")
     if not (out / MARK).exists():
-        if out.is_dir() and any(not f.name.startswith(MARK) for f in out.iterdir()): raise InputError(f"{out}: is not empty and was not made by metaug select; name a new folder")
+        if out.is_dir() and any(not f.name.startswith(MARK) for f in out.iterdir()):
+            raise InputError(f"{out}: is not empty and was not made by metaug select; name a new folder")
         try: write_atomic(str(out / MARK), json.dumps(about, indent=1).encode())
         except OSError as e: raise InputError(f"{out}: can't be written ({e.strerror})") from e
     try: made = dict(json.loads((out / MARK).read_text("utf-8")))
     except (OSError, ValueError, TypeError) as e: raise InputError(f"{out}: its {MARK} can't be read ({e}); name a new folder") from e
-    if other := [name for name in about if made.get(name) != about[name]]: raise InputError(f"{out}: was made from other {other[0]} ({made.get(other[0])}, not {about[other[0]]}); name a new folder")
+    if other := [name for name in about if made.get(name) != about[name]]:
+        name = other[0]
+        raise InputError(f"{out}: was made from other {name} ({made.get(name)}, not {about[name]}); name a new folder")
 
 
 def _outside(out, source):
     "Refuse to write among the sounds."
     inside = Path(source).expanduser().resolve()
-    if inside.is_dir() and out.resolve().is_relative_to(inside): raise InputError(f"{out}: lies inside the folder of sounds {source}; name a folder elsewhere")
+    if inside.is_dir() and out.resolve().is_relative_to(inside):
+        raise InputError(f"{out}: lies inside the folder of sounds {source}; name a folder elsewhere")
 
 # %% ../nbs/07_curation.ipynb #f5fe7da8
 class _Alone:
@@ -291,7 +319,8 @@ class Found(NamedTuple):
     def text(self) -> str:
         "In a few lines."
         clips, found = self.clips, self.findings.finding.value_counts()
-        first = f"Found {len(clips)} clips of {clips.label.nunique()} classes, {clips.seconds.sum() / 60:.1f} minutes, in {clips.fold.nunique()} folds"
+        minutes, folds = clips.seconds.sum() / 60, clips.fold.nunique()
+        first = f"Found {len(clips)} clips of {clips.label.nunique()} classes, {minutes:.1f} minutes, in {folds} folds"
         return "\n".join([first, *self._lines(found)])
 
     def _lines(self, found):
@@ -323,7 +352,8 @@ def find(
     facts = file_facts(clips, progress=progress)
     bad = facts.problem.ne("")
     if strict and bad.any(): raise InputError(f"{facts.path[bad].iloc[0]}: {facts.problem[bad].iloc[0]}")
-    if bad.all(): raise InputError(f"{source}: none of {len(facts)} clips can be read whole, first {facts.path.iloc[0]}: {facts.problem.iloc[0]}")
+    if bad.all():
+        raise InputError(f"{source}: none of {len(facts)} clips can be read whole, first {facts.path.iloc[0]}: {facts.problem.iloc[0]}")
     if clips.attrs["made_folds"]: facts = _keep_copies_together(facts, folds, seed)
     clips = facts.loc[~bad, list(clips)].reset_index(drop=True)
     clips.attrs = {}
@@ -336,8 +366,13 @@ def _check(found, out, k, epochs, engine):
     _outside(Path(out), found.source)
     if engine not in ENGINES: raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
     if epochs is not None and epochs < 1: raise InputError(f"epochs must be >= 1, got {epochs}")
-    if clips.label.nunique() < 2: raise InputError(f"there is one class only ({clips.label.iloc[0]}); a metric tells classes apart, so at least 2 are needed")
-    if not parts: raise InputError("nothing can be judged: two classes need at least 2 clips each outside a fold; more clips, or fewer of one source, are needed")
+    if clips.label.nunique() < 2:
+        raise InputError(f"there is one class only ({clips.label.iloc[0]}); a metric tells classes apart, so at least 2 are needed")
+    if not parts:
+        raise InputError(
+            "nothing can be judged: two classes need at least 2 clips each outside a fold; "
+            "more clips, or fewer of one source, are needed"
+        )
     least = min(int((clips.fold.ne(part) & clips.label.isin(labels)).sum()) for part, labels in parts.items())
     if not 1 <= k <= least: raise InputError(f"k must be from 1 to {least} (the clips outside a fold), got {k}")
     _warn_of_unjudged(clips[[row.label not in parts.get(row.fold, ()) for row in clips.itertuples()]].label.value_counts())
@@ -346,7 +381,10 @@ def _check(found, out, k, epochs, engine):
 def _warn_of_unjudged(counts):
     if not len(counts): return
     names = ", ".join(map(str, counts.index[:5])) + (" …" if len(counts) > 5 else "")
-    warnings.warn(str(InputError(f"{counts.sum()} clips of {len(counts)} classes ({names}) can't be judged, their class has fewer than two clips in other folds: their originals are kept, none of their deformed samples")), stacklevel=4)
+    warnings.warn(str(InputError(
+        f"{counts.sum()} clips of {len(counts)} classes ({names}) can't be judged, their class has fewer than two clips "
+        "in other folds: their originals are kept, none of their deformed samples"
+    )), stacklevel=4)
 
 # %% ../nbs/07_curation.ipynb #f856d7bb
 def _timed(function):
@@ -360,7 +398,8 @@ def _calibrate(clips, engine, background, audio):
     middle = clips.sort_values("seconds").iloc[len(clips) // 2]
     y = read_audio(middle.path)[: 10 * SAMPLE_RATE]
     seconds = len(y) / SAMPLE_RATE
-    for again in range(2): deforming = _timed(lambda: deform_clip(y, clip="", engine=engine, background=background))  # the first one compiles
+    for again in range(2):  # the first one compiles
+        deforming = _timed(lambda: deform_clip(y, clip="", engine=engine, background=background))
     sounding = _timed(lambda: deform(y, deformation="stretch", level=0, engine="rubberband")) if audio else 0
     return deforming / seconds, sounding / seconds, training_rate()
 
@@ -379,7 +418,10 @@ def forecast(
     deforming, sounding, rate = _calibrate(clips, engine, background, audio)
     patches = sum(_part_patches(clips, part, labels, epochs or default_epochs(len(clips))) for part, labels in found.parts.items())
     seconds, nets = clips.seconds.sum(), max(1, len(found.parts))
-    rows = {"deform": (f"{len(clips) * VERSIONS} samples", deforming * seconds / jobs), "learn metrics": (f"{nets} nets, {int(patches)} patches", patches / rate / min(jobs, nets))}
+    rows = {
+        "deform": (f"{len(clips) * VERSIONS} samples", deforming * seconds / jobs),
+        "learn metrics": (f"{nets} nets, {int(patches)} patches", patches / rate / min(jobs, nets)),
+    }
     if audio: rows["write sound"] = (f"at most {len(clips) * VERSIONS} files", sounding * seconds * (VERSIONS - 1) / jobs)
     return pd.DataFrame([dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()])
 
@@ -408,13 +450,18 @@ class Selection(NamedTuple):
     def text(self) -> str:
         "In a few lines."
         kept = len(self.manifest) - len(self.found.clips)
-        return f"{self.summary.to_string()}\n{len(self.manifest)} samples: {len(self.found.clips)} originals and {kept} of {len(self.acceptance)} judged deformed ones, in {self.out}"
+        counts = f"{len(self.found.clips)} originals and {kept} of {len(self.acceptance)} judged deformed ones"
+        return f"{self.summary.to_string()}\n{len(self.manifest)} samples: {counts}, in {self.out}"
 
     def as_dict(self) -> dict:  # JSON
         "The same for machines."
         table = self.summary.reset_index().astype(object)
         by_class = table.where(table.notna(), None).to_dict("records")
-        return dict(out=str(self.out), clips=len(self.found.clips), judged=len(self.acceptance), accepted=int(self.acceptance.accepted.sum()), samples=len(self.manifest), by_class=by_class, nets=self.quality.to_dict("records"), findings=self.found.findings.to_dict("records"))
+        return dict(
+            out=str(self.out), clips=len(self.found.clips), judged=len(self.acceptance),
+            accepted=int(self.acceptance.accepted.sum()), samples=len(self.manifest), by_class=by_class,
+            nets=self.quality.to_dict("records"), findings=self.found.findings.to_dict("records"),
+        )
 
 # %% ../nbs/07_curation.ipynb #88595381
 def summarise(
@@ -426,7 +473,8 @@ def summarise(
     table = both.groupby("label").accepted.agg(judged="size", accepted="sum", share="mean")
     parts = both.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean").reindex(columns=[*DEFORMATIONS])
     counts = clips.label.value_counts().sort_index()
-    table = pd.concat([counts.rename("clips"), pd.Series({"all": len(clips)}, name="clips")]).to_frame().join(table).join(parts.astype(float))
+    counts = pd.concat([counts.rename("clips"), pd.Series({"all": len(clips)}, name="clips")])
+    table = counts.to_frame().join(table).join(parts.astype(float))
     return table.astype({"judged": "Int64", "accepted": "Int64"}).rename_axis("label").round(3)
 
 # %% ../nbs/07_curation.ipynb #5a9772e9
@@ -439,7 +487,11 @@ def _nets(tasks, cache):
     "Quality of the nets, with a warning for those that can't be trusted."
     quality = pd.DataFrame([json.loads((task.folder(cache) / "quality.json").read_text()) for task in tasks])
     for net in quality.itertuples():
-        if net.clips >= 10: warn_if_collapsed(dead=net.dead, units=net.units, accuracy=net.accuracy, baseline=net.baseline, name=f"metric net for fold {net.part}")
+        if net.clips >= 10:
+            warn_if_collapsed(
+                dead=net.dead, units=net.units, accuracy=net.accuracy, baseline=net.baseline,
+                name=f"metric net for fold {net.part}",
+            )
     return quality
 
 # %% ../nbs/07_curation.ipynb #c076c6b8
@@ -468,12 +520,17 @@ def select(
     settings = Settings(engine=engine, background=background)
     epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
     _ours(out, dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, clips=store_key(found.clips, settings)))
-    if tell: tell(f"{found.text()}\n{forecast(found, engine=engine, background=background, audio=audio, epochs=epochs, jobs=jobs).to_string(index=False)}")
+    if tell:
+        expected = forecast(found, engine=engine, background=background, audio=audio, epochs=epochs, jobs=jobs)
+        tell(f"{found.text()}\n{expected.to_string(index=False)}")
     with _Alone(out):
         store = prepare_store(found.clips, settings, cache=cache, jobs=jobs, progress=progress)
         do_all(tasks := _tasks(store, found.parts, epochs, seed), cache, name="metric nets", jobs=jobs, progress=progress)
         judged = pd.concat([_judged(cache, task, k) for task in tasks], ignore_index=True).assign(test=0, valid=0, seed=seed)
-        return _write(out, found, LogMelStore.open(f"{cache}/stores/{store}"), judged, _nets(tasks, cache), engine, background, audio, report, jobs, progress)
+        return _write(
+            out, found, LogMelStore.open(f"{cache}/stores/{store}"), judged, _nets(tasks, cache),
+            engine, background, audio, report, jobs, progress,
+        )
 
 # %% ../nbs/07_curation.ipynb #cb250ce2
 def _write(out, found, store, judged, quality, engine, background, audio, report, jobs, progress):
@@ -482,10 +539,13 @@ def _write(out, found, store, judged, quality, engine, background, audio, report
     sounding = "rubberband" if engine == "spectral" else engine
     if audio: _write_all_sounds(out, manifest, found.clips, store.samples, sounding, background, jobs, progress)
     else: _write_all_mels(out, manifest, rows, store, progress)
-    for name, table in (("acceptance", judged), ("quality", quality), ("clips", found.clips)): write_atomic(f"{out}/{name}.parquet", table.to_parquet())
+    for name, table in (("acceptance", judged), ("quality", quality), ("clips", found.clips)):
+        write_atomic(f"{out}/{name}.parquet", table.to_parquet())
     write_atomic(f"{out}/summary.csv", summarise(found.clips, judged).to_csv(lineterminator="\n").encode())
     _write_manifest(manifest, out)
-    if report: write_atomic(f"{out}/report.html", page(judged, store, background=background, jobs=jobs, progress=progress).encode("utf-8", "replace"))
+    if report:
+        text = page(judged, store, background=background, jobs=jobs, progress=progress)
+        write_atomic(f"{out}/report.html", text.encode("utf-8", "replace"))
     return Selection(out, manifest, judged, quality, found)
 
 # %% ../nbs/07_curation.ipynb #0f79de2a
@@ -494,9 +554,11 @@ def split(
     valid_fold: int | None,  # fold whose originals validate; None: nothing is kept for it
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows to train on, rows to validate on
     "Training and validation rows; a validation clip's deformed samples are in neither."
-    if valid_fold is not None and valid_fold not in set(manifest.fold): raise InputError(f"valid_fold must be one of {sorted(set(manifest.fold))}, got {valid_fold}")
+    if valid_fold is not None and valid_fold not in set(manifest.fold):
+        raise InputError(f"valid_fold must be one of {sorted(set(manifest.fold))}, got {valid_fold}")
     held_out = manifest.fold.eq(valid_fold).to_numpy(bool) if valid_fold is not None else np.zeros(len(manifest), bool)
-    return manifest[~held_out].reset_index(drop=True), manifest[held_out & manifest.deformation.eq("original").to_numpy()].reset_index(drop=True)
+    original = manifest.deformation.eq("original").to_numpy()
+    return manifest[~held_out].reset_index(drop=True), manifest[held_out & original].reset_index(drop=True)
 
 
 def read_mel(
@@ -553,7 +615,8 @@ def audio_folder(
 ) -> Path:  # its metadata.csv
     "Make a selection an audio folder: `load_dataset('audiofolder', data_dir=out)`."
     manifest = read_manifest(out)
-    if not manifest.path.str.endswith(".flac").all(): raise InputError(f"{out}: holds log-mels, no sound; select with sound for an audio folder")
+    if not manifest.path.str.endswith(".flac").all():
+        raise InputError(f"{out}: holds log-mels, no sound; select with sound for an audio folder")
     table = manifest.rename(columns={"path": "file_name"})
     write_atomic(f"{out}/metadata.csv", table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
     return Path(out) / "metadata.csv"
@@ -569,6 +632,7 @@ def plain_csv(
     manifest = read_manifest(out)
     parts = [rows.assign(subset=name) for rows, name in zip(split(manifest, valid_fold), ("training", "validation"))]
     table, vocab = pd.concat(parts, ignore_index=True), sorted(manifest.label.unique())
-    table = pd.DataFrame(dict(file=[str((Path(out) / p).resolve()) for p in table.path], label=table.label, target=table.label.map(vocab.index), subset=table.subset))
+    files = [str((Path(out) / p).resolve()) for p in table.path]
+    table = pd.DataFrame(dict(file=files, label=table.label, target=table.label.map(vocab.index), subset=table.subset))
     write_atomic(str(path), table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
     return table

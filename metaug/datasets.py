@@ -44,7 +44,8 @@ def _check_header(path, sound):
     if sound.frames == _UNKNOWN: raise InputError(f'{path}: its header states no length (written to a pipe?), write it to a file again')
     if _is_cut(sound.extra_info): raise InputError(f'{path}: the file is cut short, its header states more sound than it holds')
     if sound.frames > MAX_FRAMES or seconds > MAX_SECONDS:
-        raise InputError(f'{path}: its header states {sound.frames} frames ({seconds:.0f} s), at most {MAX_SECONDS} s or {MAX_FRAMES} frames are read')
+        raise InputError(f'{path}: its header states {sound.frames} frames ({seconds:.0f} s), '
+            f'at most {MAX_SECONDS} s or {MAX_FRAMES} frames are read')
 
 # %% ../nbs/00_datasets.ipynb #5a12b030
 def _open_sound(path):
@@ -210,7 +211,9 @@ def _tune(rng, n):
     return voices*_strokes(rng, n, starts, 0.01, _log_uniform(rng, 0.1, 0.5))
 
 # %% ../nbs/00_datasets.ipynb #157c1259
-_PLAYERS = dict(bark=_bark, call=_call, drill=_drill, engine=_engine, fan=_fan, hammer=_hammer, horn=_horn, shot=_shot, siren=_siren, tune=_tune)
+_PLAYERS = dict(
+    bark=_bark, call=_call, drill=_drill, engine=_engine, fan=_fan,
+    hammer=_hammer, horn=_horn, shot=_shot, siren=_siren, tune=_tune)
 GENERATED_LABELS = tuple(_PLAYERS) # sorted
 GENERATED_VERSION = 1 # raised whenever the sound changes, so that no old cache is taken for new
 
@@ -283,7 +286,8 @@ def generate_clips(
     if not _is_used(folder):
         try: _put_whole(folder, lambda building: _write_generated(building, seed))
         except OSError as e: raise InputError(f'{folder}: generated sound can\'t be written there ({e.strerror})') from e
-    if not _is_generated(folder, seed): raise InputError(f'{folder}: holds something else than the generated clips of seed {seed}, remove it or give another folder')
+    if not _is_generated(folder, seed):
+        raise InputError(f'{folder}: holds something else than the generated clips of seed {seed}, remove it or give another folder')
     return folder
 
 # %% ../nbs/00_datasets.ipynb #8411c1fb
@@ -304,12 +308,14 @@ def data_folders(
 _ESC50 = dict(page='https://github.com/karolpiczak/ESC-50', file='ESC-50-master.zip', folder='ESC-50-master', size='0.6 GB', bytes=None,
               md5='7771e4b9d86d0945acce719c7a59305a', urls=('https://github.com/karolpiczak/ESC-50/archive/master.zip',
                                                             'https://paddleaudio.bj.bcebos.com/datasets/ESC-50-master.zip'))
-_URBANSOUND8K = dict(page='https://zenodo.org/records/1203745', file='UrbanSound8K.tar.gz', folder='UrbanSound8K', size='6.0 GB', bytes=6023741708,
-                     md5='9aa69802bbf37fb986f71ec1483a196e', urls=('https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz?download=1',))
+_URBANSOUND8K = dict(page='https://zenodo.org/records/1203745', file='UrbanSound8K.tar.gz', folder='UrbanSound8K', size='6.0 GB',
+                     bytes=6023741708, md5='9aa69802bbf37fb986f71ec1483a196e',
+                     urls=('https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz?download=1',))
 
 # %% ../nbs/00_datasets.ipynb #6df0380d
 ARCHIVES = dict(esc10=_ESC50, esc50=_ESC50, urbansound8k=_URBANSOUND8K)
-_FOLDER_NAMES = dict(esc10=('esc10', 'ESC-10', 'ESC-10-master', 'esc50', 'ESC-50', 'ESC-50-master'), esc50=('esc50', 'ESC-50', 'ESC-50-master'),
+_FOLDER_NAMES = dict(esc10=('esc10', 'ESC-10', 'ESC-10-master', 'esc50', 'ESC-50', 'ESC-50-master'),
+                     esc50=('esc50', 'ESC-50', 'ESC-50-master'),
                      urbansound8k=('urbansound8k', 'UrbanSound8K'))
 
 # %% ../nbs/00_datasets.ipynb #d763efc8
@@ -320,7 +326,9 @@ def _how_to_get(name):
 def _find(name):
     places = [o/folder for o in data_folders() for folder in _FOLDER_NAMES[name]]
     found = next((o for o in places if o.is_dir()), None)
-    if found is None: raise InputError(f'{name} is not under {" or ".join(map(str, data_folders()))}: download it (metaug data {name} --download), or {_how_to_get(name)}')
+    if found is None:
+        looked = ' or '.join(map(str, data_folders()))
+        raise InputError(f'{name} is not under {looked}: download it (metaug data {name} --download), or {_how_to_get(name)}')
     return found
 
 # %% ../nbs/00_datasets.ipynb #a3536ed4
@@ -341,7 +349,8 @@ def _unpack(archive, folder):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as z: z.extractall(folder)
         else: _untar(archive, folder)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as e: raise InputError(f'{archive}: not an archive that can be unpacked ({e})') from e
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as e:
+        raise InputError(f'{archive}: not an archive that can be unpacked ({e})') from e
 
 # %% ../nbs/00_datasets.ipynb #dd39a24c
 def _fetch(archive, folder, progress):
@@ -349,7 +358,8 @@ def _fetch(archive, folder, progress):
     troubles = []
     for url in archive['urls']:
         try: return Path(pooch.retrieve(url, f'md5:{archive["md5"]}', archive['file'], folder, progressbar=progress))
-        except (OSError, ValueError) as e: troubles.append(f'{url}: {str(e)[:200]}') # requests' errors are OSErrors, a wrong checksum is a ValueError
+        except (OSError, ValueError) as e: # requests' errors are OSErrors, a wrong checksum is a ValueError
+            troubles.append(f'{url}: {str(e)[:200]}')
     raise InputError(f'{archive["file"]} could not be downloaded ({"; ".join(troubles)})')
 
 # %% ../nbs/00_datasets.ipynb #d3e1bcd6
@@ -365,7 +375,8 @@ def download(
     if target.is_dir(): return target
     try: fetched = _fetch(archive, folder, progress)
     except InputError as e: raise InputError(f'{e}; {_how_to_get(name)}') from e
-    if archive['bytes'] not in (None, fetched.stat().st_size): raise InputError(f'{fetched}: must have {archive["bytes"]} bytes, has {fetched.stat().st_size}')
+    if archive['bytes'] not in (None, fetched.stat().st_size):
+        raise InputError(f'{fetched}: must have {archive["bytes"]} bytes, has {fetched.stat().st_size}')
     with tempfile.TemporaryDirectory(dir=folder) as unpacked:
         _unpack(fetched, unpacked)
         os.replace(Path(unpacked)/archive['folder'], target)
@@ -380,7 +391,8 @@ MAX_TEXT = 1<<16 # characters of a cell, and of all column names together
 def _read_csv(path):
     try:
         with open(path, 'rb') as f: head = f.readline(MAX_TEXT + 1)
-        if os.path.getsize(path) > MAX_TABLE_BYTES or len(head) > MAX_TEXT: raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB, or a first line of over {MAX_TEXT} bytes')
+        if os.path.getsize(path) > MAX_TABLE_BYTES or len(head) > MAX_TEXT:
+            raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB, or a first line of over {MAX_TEXT} bytes')
         with warnings.catch_warnings():
             warnings.simplefilter('error', pd.errors.ParserWarning) # rows longer than the first line
             return pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', nrows=MAX_ROWS, index_col=False)
@@ -388,15 +400,18 @@ def _read_csv(path):
 
 # %% ../nbs/00_datasets.ipynb #b8506fce
 _COLUMNS = ('path', 'label', 'fold', 'source')
-_TEXT_OR_NUMBER = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+_TEXT_OR_NUMBER = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer,
+                   pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
 
 def _is_plain(kind): return any(test(kind.value_type if pa.types.is_dictionary(kind) else kind) for test in _TEXT_OR_NUMBER)
 
 def _check_statements(schema, about, columns):
     if twice := [o for o in columns if schema.names.count(o) > 1]: raise ValueError(f'column {twice[0]} is there twice')
-    if odd := [o for o in columns if not _is_plain(schema.field(o).type)]: raise ValueError(f'column {odd[0]} holds neither text nor numbers')
+    if odd := [o for o in columns if not _is_plain(schema.field(o).type)]:
+        raise ValueError(f'column {odd[0]} holds neither text nor numbers')
     if about.num_rows > MAX_ROWS: raise ValueError(f'{about.num_rows} rows, at most {MAX_ROWS} are read')
-    unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))  # of whole groups: pyarrow 26 ends the process when asked for a damaged column
+    # of whole groups: pyarrow 26 ends the process when asked for a damaged column
+    unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
     if unpacked > MAX_TABLE_BYTES: raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB when unpacked')
 
 # %% ../nbs/00_datasets.ipynb #2cc00af5
@@ -417,10 +432,12 @@ def check_parquet(
     if hasattr(file, 'seek'): file.seek(0)
     with pq.ParquetFile(file, read_dictionary=columns) as packed: table = packed.read(columns=columns)
     table.validate(full=True)  # text that is no UTF-8 too
-    if sum(_text_bytes(chunk) for column in table.columns for chunk in column.chunks) > MAX_TABLE_BYTES: raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB of text')
+    if sum(_text_bytes(chunk) for column in table.columns for chunk in column.chunks) > MAX_TABLE_BYTES:
+        raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB of text')
 
 # %% ../nbs/00_datasets.ipynb #c6b7a2a5
-_NOT_READ = (ValueError, OSError, NotImplementedError, MemoryError, LookupError, TypeError, OverflowError) # what pyarrow raises on damaged files
+# what pyarrow raises on damaged files
+_NOT_READ = (ValueError, OSError, NotImplementedError, MemoryError, LookupError, TypeError, OverflowError)
 
 def _read_parquet(path):
     try:
@@ -453,7 +470,8 @@ def _read_esc50(root, only_esc10):
     rows = _read_csv(root/'meta'/'esc50.csv')
     _need_columns(root/'meta'/'esc50.csv', rows, ['filename', 'fold', 'category', 'esc10', 'src_file'])
     if only_esc10: rows = rows[rows.esc10.str.lower() == 'true']
-    return pd.DataFrame(dict(path=[root/'audio'/o for o in rows.filename], label=rows.category.values, fold=rows.fold.values, source=rows.src_file.values))
+    paths = [root/'audio'/o for o in rows.filename]
+    return pd.DataFrame(dict(path=paths, label=rows.category.values, fold=rows.fold.values, source=rows.src_file.values))
 
 # %% ../nbs/00_datasets.ipynb #20aee1d9
 def _read_urbansound8k(root):
@@ -463,7 +481,9 @@ def _read_urbansound8k(root):
     return pd.DataFrame(dict(path=paths, label=rows['class'], fold=rows.fold, source=rows.fsID))
 
 # %% ../nbs/00_datasets.ipynb #4642930f
-SOUND_SUFFIXES = set('.wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .m4a .aac .wma .mp4 .m4v .mov .mkv .avi .webm .3gp'.split())
+SOUND_SUFFIXES = set(
+    '.wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 '
+    '.m4a .aac .wma .mp4 .m4v .mov .mkv .avi .webm .3gp'.split())
 def _is_sound(name): return name[0] != '.' and os.path.splitext(name)[1].lower() in SOUND_SUFFIXES
 
 def _new_folders(where, names, seen):
@@ -493,7 +513,8 @@ def _is_first_esc(paths): return all(_ESC_FOLDER.fullmatch(o.parent.name) and _E
 def _read_first_esc(paths):
     "ESC as first published: `001 - Dog bark/1-100032-A.ogg` is take A of Freesound's 100032, in fold 1"
     labels = [re.sub(r'\W+', '_', _ESC_FOLDER.fullmatch(o.parent.name)[1].lower()).strip('_') for o in paths]
-    return pd.DataFrame(dict(path=paths, label=labels, fold=[o.name.split('-')[0] for o in paths], source=[o.name.split('-')[1] for o in paths]))
+    folds,sources = [o.name.split('-')[0] for o in paths],[o.name.split('-')[1] for o in paths]
+    return pd.DataFrame(dict(path=paths, label=labels, fold=folds, source=sources))
 
 # %% ../nbs/00_datasets.ipynb #d33bd8cf
 def _read_folder(root):
@@ -504,7 +525,8 @@ def _read_folder(root):
     if len(labelled) < len(paths): warnings.warn(f'{root}: {len(paths) - len(labelled)} sounds lie in no class folder and are left out')
     if _is_first_esc(labelled): return _read_first_esc(labelled)
     labels = [str(o)[len(str(root)):].strip(os.sep).split(os.sep)[0] for o in labelled]
-    if all(re.fullmatch(r'fold[ _-]?\d+', o.lower()) for o in labels): raise InputError(f'{root}: {labels[0]} is a fold, not a class; give a folder of classes, or a CSV')
+    if all(re.fullmatch(r'fold[ _-]?\d+', o.lower()) for o in labels):
+        raise InputError(f'{root}: {labels[0]} is a fold, not a class; give a folder of classes, or a CSV')
     rows = pd.DataFrame(dict(path=labelled, label=labels))
     rows.attrs['problems'] = unreadable
     return rows
@@ -533,10 +555,14 @@ def _reason(path, problem):
     return problem.removeprefix(f'{InputError(path)}: ')
 
 def _refuse(problems, count):
-    if problems: raise InputError(f'{problems[0][0]}: {problems[0][1]}' + (f' (and {len(problems) - 1} more of {count} files can\'t be used)' if len(problems) > 1 else ''))
+    if not problems: return
+    others = f' (and {len(problems) - 1} more of {count} files can\'t be used)' if len(problems) > 1 else ''
+    raise InputError(f'{problems[0][0]}: {problems[0][1]}{others}')
 
 def _warn_of_problems(problems, count, source):
-    if problems: warnings.warn(str(InputError(f'{len(problems)} of {count} files can\'t be used and are left out, first {problems[0][0]}: {problems[0][1]}; metaug data {source} lists them')))
+    if problems:
+        warnings.warn(str(InputError(f'{len(problems)} of {count} files can\'t be used and are left out, '
+            f'first {problems[0][0]}: {problems[0][1]}; metaug data {source} lists them')))
 
 # %% ../nbs/00_datasets.ipynb #08026fe1
 def _clip_names(paths, root):
@@ -549,7 +575,8 @@ def _repeated(rows):
     "Which rows say again what stands above"
     if not (twice := rows.path.duplicated()).any(): return twice
     kinds = rows[rows.path.isin(rows.path[twice])].drop_duplicates().path
-    if (torn := kinds[kinds.duplicated()]).any(): raise InputError(f'{torn.iloc[0]}: stands in several rows that differ in label, fold or source')
+    if (torn := kinds[kinds.duplicated()]).any():
+        raise InputError(f'{torn.iloc[0]}: stands in several rows that differ in label, fold or source')
     return twice
 
 # %% ../nbs/00_datasets.ipynb #e96bb24a
@@ -572,7 +599,9 @@ def _check_folds(fold):
 def _warn_of_leaks(clips):
     folds = clips.groupby('source').fold.nunique()
     leaks = sorted(folds.index[folds > 1])
-    if leaks: warnings.warn(f'{len(leaks)} sources stand in two folds or more, so that training sees a part of what is tested: {", ".join(leaks[:10])}{" …" if len(leaks) > 10 else ""}')
+    if leaks:
+        named = ', '.join(leaks[:10]) + (' …' if len(leaks) > 10 else '')
+        warnings.warn(f'{len(leaks)} sources stand in two folds or more, so that training sees a part of what is tested: {named}')
     alone = clips.groupby('label').fold.nunique().loc[lambda n: n < 2].index
     if len(alone): warnings.warn(f'class {alone[0]} stands in one fold only, so that nothing is left to train on when it is tested')
 
@@ -601,7 +630,9 @@ def _readable(rows, strict):
     rows = rows.assign(path=[os.path.abspath(o) for o in rows.path], label=rows.label.astype(str))
     again,seconds = _repeated(rows),pd.Series(_all_seconds(rows.path), index=rows.index, dtype=object)
     bad = seconds.map(lambda o: isinstance(o, str))
-    problems = [*rows.attrs.get('problems', ()), *((o, 'stands in two rows') for o in rows.path[again]), *((o, _reason(o, why)) for o,why in zip(rows.path[bad & ~again], seconds[bad & ~again]))]
+    unread = bad & ~again
+    problems = [*rows.attrs.get('problems', ()), *((o, 'stands in two rows') for o in rows.path[again]),
+        *((o, _reason(o, why)) for o,why in zip(rows.path[unread], seconds[unread]))]
     if strict or (bad | again).all(): _refuse(problems, len(rows))
     rows.attrs = {}
     return rows.assign(seconds=seconds)[~(bad | again)].reset_index(drop=True), problems, len(rows)
@@ -629,7 +660,8 @@ def _locate(source, seed):
     if source == 'generated': return generate_clips(cache_folder()/f'generated-v{GENERATED_VERSION}-seed{seed}', seed=seed)
     path = _find(source) if source in ARCHIVES else Path(os.path.abspath(Path(source).expanduser()))
     if path.is_dir() or path.is_file() and path.suffix.lower() in ('.csv', '.parquet'): return path
-    raise InputError(f'{source}: neither a folder with one subfolder for each class, nor a CSV or Parquet table, nor one of {", ".join(SOURCES)}')
+    raise InputError(f'{source}: neither a folder with one subfolder for each class, nor a CSV or Parquet table, '
+        f'nor one of {", ".join(SOURCES)}')
 
 # %% ../nbs/00_datasets.ipynb #3279c090
 def load_clips(
@@ -673,7 +705,8 @@ def _sound_facts(path, sound):
     if not n or n < 0.99*sound.frames - 2304: raise InputError(f'{path}: the file is cut short, {n} of {sound.frames} frames can be read')
     if not np.isfinite(squares): raise InputError(f'{path}: holds samples that are not finite (NaN or infinity)')
     level = 10*np.log10(squares/n/sound.channels + 1e-12)
-    return dict(format=f'{sound.format} {sound.subtype}', rate=sound.samplerate, channels=sound.channels, level=level, peak=float(peak), clipped=clipped/n, fingerprint=whole.hexdigest()[:16])
+    return dict(format=f'{sound.format} {sound.subtype}', rate=sound.samplerate, channels=sound.channels,
+        level=level, peak=float(peak), clipped=clipped/n, fingerprint=whole.hexdigest()[:16])
 
 # %% ../nbs/00_datasets.ipynb #3a9dc6c3
 NEAR_SILENT = -60 # dB under full scale, mean over the clip
@@ -687,7 +720,8 @@ def file_facts(
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         facts = list(tqdm(pool.map(_file_facts, clips.path), total=len(clips), desc='reading', unit='clip', disable=not progress))
     columns = ['format', 'rate', 'channels', 'level', 'peak', 'clipped', 'fingerprint', 'problem']
-    table = pd.concat([clips.reset_index(drop=True), pd.DataFrame(facts, columns=columns)], axis=1).astype({'rate': 'Int64', 'channels': 'Int64'})
+    facts = pd.DataFrame(facts, columns=columns)
+    table = pd.concat([clips.reset_index(drop=True), facts], axis=1).astype({'rate': 'Int64', 'channels': 'Int64'})
     table.attrs = clips.attrs
     return table
 
@@ -695,11 +729,13 @@ def file_facts(
 def _twins(facts):
     groups = [group for _,group in facts[facts.problem.eq('')].groupby('fingerprint') if len(group) > 1]
     others = [(o, group.iloc[0]) for group in groups for o in group.iloc[1:].itertuples()]
-    return [dict(finding='duplicate', clip=o.clip, detail=f'same samples as {first["clip"]}{"" if o.fold == first.fold else ", in another fold"}') for o,first in others]
+    def detail(o, first): return f'same samples as {first["clip"]}{"" if o.fold == first.fold else ", in another fold"}'
+    return [dict(finding='duplicate', clip=o.clip, detail=detail(o, first)) for o,first in others]
 
 def _in_two_folds(facts):
     folds = facts.groupby('source').fold.unique().loc[lambda o: o.map(len) > 1]
-    return [dict(finding='source in two folds', clip=source, detail=f'folds {", ".join(map(str, sorted(of)))}') for source,of in folds.items()]
+    return [dict(finding='source in two folds', clip=source, detail=f'folds {", ".join(map(str, sorted(of)))}')
+        for source,of in folds.items()]
 
 def findings(
     facts:pd.DataFrame, # what `file_facts` gives
@@ -707,8 +743,10 @@ def findings(
     "What a person should look at: unreadable, duplicate, near-silent and clipped clips, sources in two folds"
     unreadable = [dict(finding='unreadable', clip=o['path'], detail=o['reason']) for o in facts.attrs.get('problems', ())]
     unreadable += [dict(finding='unreadable', clip=o.path, detail=o.problem) for o in facts[facts.problem.ne('')].itertuples()]
-    silent = [dict(finding='near-silent', clip=o[0], detail=f'{o[1]:.0f} dB') for o in facts.loc[facts.level < NEAR_SILENT, ['clip', 'level']].to_numpy()]
-    clipped = [dict(finding='clipped', clip=o[0], detail=f'{o[1]:.1%} of its samples') for o in facts.loc[facts.clipped > CLIPPED, ['clip', 'clipped']].to_numpy()]
+    silent = [dict(finding='near-silent', clip=clip, detail=f'{level:.0f} dB')
+        for clip,level in facts.loc[facts.level < NEAR_SILENT, ['clip', 'level']].to_numpy()]
+    clipped = [dict(finding='clipped', clip=clip, detail=f'{share:.1%} of its samples')
+        for clip,share in facts.loc[facts.clipped > CLIPPED, ['clip', 'clipped']].to_numpy()]
     return pd.DataFrame([*unreadable, *_twins(facts), *silent, *clipped, *_in_two_folds(facts)], columns=['finding', 'clip', 'detail'])
 
 # %% ../nbs/00_datasets.ipynb #1113d540
@@ -728,7 +766,9 @@ class Survey(NamedTuple):
 
     def classes(self)->pd.DataFrame: # a row a class: clips sources folds seconds shortest longest
         "The collection class by class"
-        table = self.facts.groupby('label').agg(clips=('clip', 'size'), sources=('source', 'nunique'), folds=('fold', 'nunique'), seconds=('seconds', 'sum'), shortest=('seconds', 'min'), longest=('seconds', 'max'))
+        table = self.facts.groupby('label').agg(
+            clips=('clip', 'size'), sources=('source', 'nunique'), folds=('fold', 'nunique'),
+            seconds=('seconds', 'sum'), shortest=('seconds', 'min'), longest=('seconds', 'max'))
         return table.round(2)
 
     def formats(self)->pd.DataFrame: # a row a kind of file: format rate channels clips
@@ -747,10 +787,12 @@ class Survey(NamedTuple):
 
     def as_dict(self)->dict: # JSON
         "All of it for machines"
-        facts,kept = self.facts,['clip', 'path', 'label', 'fold', 'source', 'seconds', 'format', 'rate', 'channels', 'level', 'peak', 'clipped', 'problem']
+        facts = self.facts
+        kept = ['clip', 'path', 'label', 'fold', 'source', 'seconds', 'format', 'rate', 'channels', 'level', 'peak', 'clipped', 'problem']
         whole = dict(clips=len(facts), classes=facts.label.nunique(), folds=facts.fold.nunique(), seconds=float(facts.seconds.sum()))
         tables = dict(by_class=self.classes().reset_index(), formats=self.formats(), findings=self.findings, files=facts[kept])
-        return dict(whole, **{name: [{k: _plain(v) for k,v in row.items()} for row in table.to_dict('records')] for name,table in tables.items()})
+        rows = {name: [{k: _plain(v) for k,v in row.items()} for row in table.to_dict('records')] for name,table in tables.items()}
+        return dict(whole, **rows)
 
 def _plain(value): return None if pd.isna(value) else value.item() if isinstance(value, np.generic) else value
 
@@ -783,7 +825,8 @@ def draw_survey(
     facts,labels = survey.facts,sorted(survey.facts.label.value_counts().index[:most], reverse=True)
     facts = facts[facts.label.isin(labels)]
     figure = Figure(figsize=(9, 1.2 + 0.24*len(labels)), dpi=60, layout='constrained')
-    for ax,column,title in zip(figure.subplots(1, 3, sharey=True), ['fold', 'seconds', 'level'], ['Clips, a stretch a fold', 'Length, s', 'Level, dB']):
+    titles = {'fold': 'Clips, a stretch a fold', 'seconds': 'Length, s', 'level': 'Level, dB'}
+    for ax,(column,title) in zip(figure.subplots(1, 3, sharey=True), titles.items()):
         _strip(ax, facts, labels, column) if column != 'fold' else _stack(ax, facts, labels)
         ax.set_xlabel(title)
     figure.axes[0].set_yticks(range(len(labels)), [' '.join(o.split())[:24].replace('$', r'\$') for o in labels])

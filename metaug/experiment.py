@@ -63,7 +63,11 @@ def plan(
     n = folds if isinstance(folds, int) else len(folds)
     if n < 3: raise InputError(f"cross-validation with a validation fold needs at least 3 folds, got {n}")
     kinds = {"metric nets": 3, "classifiers a scheme": 2}
-    return pd.DataFrame({"shared": [math.comb(n, r) for r in kinds.values()], "role_by_role": [math.perm(n, r) for r in kinds.values()]}, index=list(kinds))
+    counts = {
+        "shared": [math.comb(n, r) for r in kinds.values()],
+        "role_by_role": [math.perm(n, r) for r in kinds.values()],
+    }
+    return pd.DataFrame(counts, index=list(kinds))
 
 # %% ../nbs/05_experiment.ipynb #84714272
 BUDGETS = ("steps", "epochs")
@@ -100,7 +104,8 @@ def learn_classifier(
     vocab, how = sorted(training.label.unique()), RECIPES[recipe]
     mels = mels.standardised(training.row[training.deformation.eq("original")].to_numpy())
     target = {fold: np.array([vocab.index(label) for label in part.label]) for fold, part in held_out.items()}
-    def scores(network): return {fold: clip_scores(predict(network, mels, part.row.to_numpy()), target[fold]) for fold, part in held_out.items()}
+    def scores(network):
+        return {fold: clip_scores(predict(network, mels, part.row.to_numpy()), target[fold]) for fold, part in held_out.items()}
     weights = None if training.sampling_weight.eq(1).all() else training.sampling_weight.to_numpy()
     sampler = shuffled(len(training), bs=how.bs, seed=seed, batches=_epoch_batches(training, budget, how.bs), weights=weights)
     dls = patch_dls(mels, training, vocab=vocab, sampler=sampler, seed=seed)
@@ -268,7 +273,9 @@ def _told(bar, cache):
 def _run(todo, cache, jobs, bar, finished):
     "Do tasks side by side; gives the failures."
     failed = []
-    outcomes = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(jobs), len(todo)), return_as="generator_unordered", batch_size=1)(joblib.delayed(_attempt)(task, cache) for task in todo)
+    workers = min(joblib.effective_n_jobs(jobs), len(todo))
+    calls = (joblib.delayed(_attempt)(task, cache) for task in todo)
+    outcomes = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(calls)
     for task, error in outcomes:
         bar.update()
         if error: failed.append(f"{task.label}: {error}")
@@ -290,10 +297,15 @@ def do_all(
         todo = list({task.key: task for task in tasks if not task.done(cache)}.values())
         if not todo: return
         with tqdm(total=len(todo), desc=name, unit="task", disable=not progress) as bar, _told(bar, cache), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs")  # loky renews a worker whose kept memory looks like a leak
+            # loky renews a worker whose kept memory looks like a leak
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs")
             try: failed = _run(todo, cache, jobs, bar, finished)
             except TerminatedWorkerError as e:
-                if last: raise TaskError(f"workers were killed again and again in {name}, perhaps for want of memory: try fewer jobs; what is done is kept ({e})") from e
+                if last:
+                    raise TaskError(
+                        f"workers were killed again and again in {name}, perhaps for want of memory: "
+                        f"try fewer jobs; what is done is kept ({e})"
+                    ) from e
             else: break
     if failed: raise TaskError(f"{len(failed)} of {len(todo)} tasks failed, the others are kept; {'; '.join(failed[:3])}")
 
@@ -319,10 +331,12 @@ def _check_workers(client, scheduler, cache):
     marker = f"{cache}/.seen-{uuid.uuid4().hex}"
     write_atomic(marker, b"")
     try: told = client.run(_seen, marker)
-    except ImportError as e: raise InputError(f"{scheduler}: a worker can't import what it needs ({e}); install metaug {metaug.__version__} there") from e
+    except ImportError as e:
+        raise InputError(f"{scheduler}: a worker can't import what it needs ({e}); install metaug {metaug.__version__} there") from e
     finally: UPath(marker).unlink()
     for worker, (version, sees) in told.items():
-        if version != metaug.__version__: raise InputError(f"{scheduler}: worker {worker} has metaug {version}, here is {metaug.__version__}")
+        if version != metaug.__version__:
+            raise InputError(f"{scheduler}: worker {worker} has metaug {version}, here is {metaug.__version__}")
         if not sees: raise InputError(f"{scheduler}: worker {worker} doesn't see {cache}; name a folder or URL that all machines share")
 
 
@@ -341,12 +355,16 @@ def workers(
     except (OSError, ValueError, TypeError) as e: raise InputError(f"{scheduler}: no Dask scheduler answers there ({e})") from e
     with client:
         try: client.wait_for_workers(1, timeout=30)
-        except TimeoutError as e: raise InputError(f"{scheduler}: has no workers; start some with: dask worker {scheduler} --nthreads 1") from e
+        except TimeoutError as e:
+            raise InputError(f"{scheduler}: has no workers; start some with: dask worker {scheduler} --nthreads 1") from e
         _check_workers(client, scheduler, cache)
         known = client.scheduler_info(n_workers=-1)["workers"].values()
         one_each = dict(resources={"GPU": 1}) if any(worker["resources"].get("GPU") for worker in known) else {}
         try: yield lambda gpu=False: joblib.parallel_config("dask", client=client, **(one_each if gpu else {}))
-        except KilledWorker as e: raise TaskError(f"a task saw its workers die one after the other, perhaps for want of memory; what is done is kept ({e})") from e
+        except KilledWorker as e:
+            raise TaskError(
+                f"a task saw its workers die one after the other, perhaps for want of memory; what is done is kept ({e})"
+            ) from e
 
 # %% ../nbs/05_experiment.ipynb #51d1f94a
 def _seed(*parts):
@@ -360,7 +378,8 @@ def _table(path):
 
 def _embedding(cache, key, fold):
     "A fold's samples and the training originals, as a metric net laid them out."
-    with (UPath(cache) / "net" / key / f"embedding-{fold}.npz").open("rb") as f, np.load(f, allow_pickle=False) as e: return e["samples"], e["reference"]
+    file = UPath(cache) / "net" / key / f"embedding-{fold}.npz"
+    with file.open("rb") as f, np.load(f, allow_pickle=False) as e: return e["samples"], e["reference"]
 
 
 def _store(cache, key): return LogMelStore.open(f"{cache}/stores/{key}")
@@ -404,8 +423,15 @@ def _make_net(inputs, cache, out):
         save_weights(trained.keep.weights(fold), out / f"weights-{fold}.safetensors")
         originals = samples[table.deformation[table.fold.eq(fold)].eq("original").to_numpy()]
         plain = averaged_log_mels(mels, part.row.to_numpy()), averaged_log_mels(mels, training.row.to_numpy())
-        accuracy = [float((knn_predict(query, base, training.label.to_numpy(), k=min(k, len(training))) == part.label.to_numpy()).mean()) for query, base in ((originals, reference), plain)]
-        quality.append(dict(fold=fold, rank_loss=rank_loss(originals, part.label.to_numpy()), accuracy=accuracy[0], baseline=accuracy[1], dead=dead_units(originals), units=originals.shape[1]))
+        labels, own = training.label.to_numpy(), part.label.to_numpy()
+        accuracy = [
+            float((knn_predict(query, base, labels, k=min(k, len(training))) == own).mean())
+            for query, base in ((originals, reference), plain)
+        ]
+        quality.append(dict(
+            fold=fold, rank_loss=rank_loss(originals, own), accuracy=accuracy[0], baseline=accuracy[1],
+            dead=dead_units(originals), units=originals.shape[1],
+        ))
     pd.DataFrame(quality).to_parquet(out / "quality.parquet")
     pd.DataFrame([dict(h, score=np.atleast_1d(h["score"]).tolist()) for h in trained.keep.history]).to_parquet(out / "history.parquet")
 
@@ -416,7 +442,11 @@ def _make_acceptance(inputs, cache, out):
         part = int(part)
         samples, reference = _embedding(cache, key, part)
         training = _originals(table, set(table.fold) - {*inputs["pair"], part})
-        judged.append(acceptance(table[table.fold.eq(part)].reset_index(drop=True), samples, training["clip"].to_numpy(), reference, training.label.to_numpy(), k=inputs["k"], test=inputs["pair"][0], valid=inputs["pair"][1]))
+        judged.append(acceptance(
+            table[table.fold.eq(part)].reset_index(drop=True), samples,
+            training["clip"].to_numpy(), reference, training.label.to_numpy(),
+            k=inputs["k"], test=inputs["pair"][0], valid=inputs["pair"][1],
+        ))
     pd.concat(judged, ignore_index=True).assign(seed=inputs["seed"]).to_parquet(out / "acceptance.parquet")
 
 # %% ../nbs/05_experiment.ipynb #06755e5f
@@ -447,11 +477,17 @@ def _make_classifier(inputs, cache, out):
             probabilities = predict(network, trained.mels, part.row.to_numpy()).astype(float).tolist()
             rows.append(part[["clip", "source", "label"]].assign(chosen_on=chosen_on, fold=fold, probabilities=probabilities))
     pd.concat(rows, ignore_index=True).to_parquet(out / "probabilities.parquet")
-    history = [dict(epoch=h["epoch"], fold=h["fold"], accuracy=h["score"][0], log_likelihood=h["score"][1], loss=h["loss"]) for h in trained.keep.history]
+    history = [
+        dict(epoch=h["epoch"], fold=h["fold"], accuracy=h["score"][0], log_likelihood=h["score"][1], loss=h["loss"])
+        for h in trained.keep.history
+    ]
     pd.DataFrame(history).to_parquet(out / "history.parquet")
     bs, originals = RECIPES[inputs["recipe"]].bs, int(training.deformation.eq("original").sum())
     steps = inputs["epochs"] * (_epoch_batches(training, inputs["budget"], bs) or -(-len(training) // bs))
-    counts = dict(classes=sorted(training.label.unique()), n_train=float(training.sampling_weight.sum()), n_original=originals, n_judged=judged, steps=steps)
+    counts = dict(
+        classes=sorted(training.label.unique()), n_train=float(training.sampling_weight.sum()),
+        n_original=originals, n_judged=judged, steps=steps,
+    )
     (out / "counts.json").write_text(json.dumps(counts))
 
 # %% ../nbs/05_experiment.ipynb #a66b36a2
@@ -471,7 +507,8 @@ def fold_predictions(
     tables = [t[t.fold.eq(fold) & t.chosen_on.eq(chosen_on)].reset_index(drop=True) for t, (_, chosen_on) in zip(tables, parts)]
     mean = np.mean([np.stack(t.probabilities) for t in tables], axis=0)
     predicted = np.array(classes)[mean.argmax(1)]
-    return tables[0][["clip", "source", "label"]].assign(probabilities=list(mean), predicted=predicted, correct=predicted == tables[0].label)
+    rows = tables[0][["clip", "source", "label"]]
+    return rows.assign(probabilities=list(mean), predicted=predicted, correct=predicted == rows.label)
 
 
 def class_rows(
@@ -481,13 +518,19 @@ def class_rows(
 ) -> pd.DataFrame:  # a row a class that the fold has: label n correct confusion
     "Counts of a fold's predictions, class by class."
     counts = pd.crosstab(predictions.label, predictions.predicted).reindex(index=classes, columns=classes, fill_value=0)
-    rows = pd.DataFrame({"label": classes, "n": counts.sum(axis=1).to_numpy(), "correct": np.diag(counts), "confusion": counts.to_numpy().tolist()})
+    rows = pd.DataFrame({
+        "label": classes, "n": counts.sum(axis=1).to_numpy(),
+        "correct": np.diag(counts), "confusion": counts.to_numpy().tolist(),
+    })
     return rows[rows.n > 0].reset_index(drop=True)
 
 
 def _make_effects(inputs, cache, out):
     classes = _classes(cache, inputs["rows"][0]["parts"][0][0])
-    rows = [class_rows(fold_predictions(cache, row["parts"], row["fold"]), classes=classes).assign(scheme=row["scheme"], test=row["fold"], seed=row["seed"]) for row in inputs["rows"]]
+    def counted(row):
+        predictions = fold_predictions(cache, row["parts"], row["fold"])
+        return class_rows(predictions, classes=classes).assign(scheme=row["scheme"], test=row["fold"], seed=row["seed"])
+    rows = [counted(row) for row in inputs["rows"]]
     class_effects(pd.concat(rows, ignore_index=True), on=inputs["on"]).to_parquet(out / "effects.parquet")
 
 
@@ -529,7 +572,8 @@ class Graph:
         self.store, self.folds, self.settings = store, sorted(folds), settings
         self.tests = list(settings.folds or self.folds)
         self.net_of: dict[str, str] = {}  # key of an acceptance → npair or classifier
-        self.stages: dict[str, list[Task]] = {name: [] for name in ("metric nets", "acceptance", "classifiers", "effects", "class-conditional classifiers")}
+        names = ("metric nets", "acceptance", "classifiers", "effects", "class-conditional classifiers")
+        self.stages: dict[str, list[Task]] = {name: [] for name in names}
         self.arms = [arm for scheme in settings.schemes for arm in self._arms(scheme)]
         self.classifiers = {(arm, t, v): self.classifier(arm, t, v) for arm in self.arms for t in self.tests for v in self.valid_folds(t)}
 
@@ -556,12 +600,14 @@ class Graph:
         "The metric net that has not seen three folds."
         s, excluded = self.settings, sorted(excluded)
         how = dict(epochs=s.metric_epochs or 3 * s.epochs, l2=s.l2) if net == "npair" else dict(epochs=s.epochs, recipe=s.recipe)
-        return self._add("metric nets", "net", dict(store=self.store, net=net, excluded=excluded, seed=seed, **how), f"{net} net without folds {excluded}, seed {seed}")
+        inputs = dict(store=self.store, net=net, excluded=excluded, seed=seed, **how)
+        return self._add("metric nets", "net", inputs, f"{net} net without folds {excluded}, seed {seed}")
 
     def judged(self, net: str, pair: list[int], k: int, seed: int) -> Task:
         "Acceptance of all deformed samples outside two folds."
         nets = {str(i): self.net(net, {*pair, i}, seed).key for i in self.folds if i not in pair}
-        task = self._add("acceptance", "acceptance", dict(store=self.store, pair=pair, k=k, nets=nets, seed=seed), f"acceptance without folds {pair}, k {k}, seed {seed}")
+        inputs = dict(store=self.store, pair=pair, k=k, nets=nets, seed=seed)
+        task = self._add("acceptance", "acceptance", inputs, f"acceptance without folds {pair}, k {k}, seed {seed}")
         self.net_of[task.key] = net
         return task
 
@@ -571,7 +617,11 @@ class Graph:
         judged = self.judged(scheme.needs_metric, pair, arm.k, arm.seed).key if scheme.needs_metric else None
         effects = self.effects(scheme.needs_effects, test, arm.seed).key if scheme.needs_effects else None
         name = "class" if scheme.needs_effects else arm.scheme  # both class schemes do the same with different effects
-        inputs = dict(store=self.store, pair=pair, scheme="class-oracle" if arm.scheme == "class-oracle" else name, judged=judged, effects=effects, seed=arm.seed, recipe=s.recipe, epochs=s.epochs, budget=s.budget, **_own_rule(arm.scheme))
+        inputs = dict(
+            store=self.store, pair=pair, scheme="class-oracle" if arm.scheme == "class-oracle" else name,
+            judged=judged, effects=effects, seed=arm.seed,
+            recipe=s.recipe, epochs=s.epochs, budget=s.budget, **_own_rule(arm.scheme),
+        )
         stage = "class-conditional classifiers" if effects else "classifiers"
         return self._add(stage, "classifier", inputs, f"{arm.scheme}{f' k {arm.k}' if arm.k else ''} without folds {pair}, seed {arm.seed}")
 
@@ -598,10 +648,12 @@ def check(
     for name in ("epochs", "metric_epochs"):
         if (got := getattr(settings, name)) is not None and got < 1: raise InputError(f"{name} must be >= 1, got {got}")
     judged = any(s.needs_metric for s in schemes)
-    least, why = (4, "a scheme that needs metric learning (test, validation, a judged part, and one to learn from)") if judged else (3, "a test, a validation and a training fold")
+    least, why = 3, "a test, a validation and a training fold"
+    if judged: least, why = 4, "a scheme that needs metric learning (test, validation, a judged part, and one to learn from)"
     if len(folds) < least: raise InputError(f"{why} needs at least {least} folds, got {len(folds)}")
     if missing := sorted(set(settings.folds or ()) - set(folds)): raise InputError(f"fold must be one of {folds}, got {missing[0]}")
-    if settings.valid_folds is not None and not 1 <= settings.valid_folds < len(folds): raise InputError(f"valid_folds must be from 1 to {len(folds) - 1}, got {settings.valid_folds}")
+    if settings.valid_folds is not None and not 1 <= settings.valid_folds < len(folds):
+        raise InputError(f"valid_folds must be from 1 to {len(folds) - 1}, got {settings.valid_folds}")
     if judged: _check_parts(clips, folds, settings.k)
 
 
@@ -610,8 +662,11 @@ def _check_parts(clips, folds, ks):
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
     for excluded in itertools.combinations(folds, 3):
         left = counts.drop(columns=list(excluded)).sum(axis=1)
-        if left.min() < 2: raise InputError(f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; a metric net needs 2")
-        if not ks or min(ks) < 1 or max(ks) > left.sum(): raise InputError(f"k must be from 1 to {left.sum()} (the clips outside folds {list(excluded)}), got {max(ks) if ks else 'none'}")
+        if left.min() < 2:
+            raise InputError(f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; a metric net needs 2")
+        if not ks or min(ks) < 1 or max(ks) > left.sum():
+            got = max(ks) if ks else "none"
+            raise InputError(f"k must be from 1 to {left.sum()} (the clips outside folds {list(excluded)}), got {got}")
 
 # %% ../nbs/05_experiment.ipynb #3417bf33
 @lru_cache(maxsize=None)
@@ -640,7 +695,10 @@ def prepare_store(
 ) -> str:  # key of the store
     "Log-mels of all clips and their deformations, in `cache/stores`; what is there is kept."
     key = store_key(clips, settings)
-    store = augment(clips, f"{cache}/stores/{key}", engine=settings.engine, background=settings.background, jobs=joblib.effective_n_jobs(jobs), progress=progress)
+    store = augment(
+        clips, f"{cache}/stores/{key}", engine=settings.engine, background=settings.background,
+        jobs=joblib.effective_n_jobs(jobs), progress=progress,
+    )
     ResidentMels.of(store)
     return key
 
@@ -678,7 +736,8 @@ def _classifier_facts(graph, cache, arm, test):
     counts = pd.DataFrame([json.loads((f / "counts.json").read_text()) for f in folders]).mean(numeric_only=True)
     seconds = sum(json.loads((f / "task.json").read_text())["seconds"] for f in folders)
     share = counts.n_train / (counts.n_original * VERSIONS)
-    return dict(n_train=counts.n_train, share=share, acceptance=(counts.n_train - counts.n_original) / counts.n_judged, steps=int(counts.steps), seconds=seconds)
+    accepted = (counts.n_train - counts.n_original) / counts.n_judged
+    return dict(n_train=counts.n_train, share=share, acceptance=accepted, steps=int(counts.steps), seconds=seconds)
 
 
 def _collect(graph, cache, data):
@@ -687,7 +746,10 @@ def _collect(graph, cache, data):
         name = dict(scheme=arm.scheme, k=arm.k, test=test, seed=arm.seed)
         parts = [(graph.classifiers[arm, test, v].key, v) for v in graph.valid_folds(test)]
         predicted = fold_predictions(cache, parts, test)
-        facts = dict(_classifier_facts(graph, cache, arm, test), epochs=s.epochs, recipe=s.recipe, budget=s.budget, engine=s.engine, valid_folds=len(graph.valid_folds(test)))
+        facts = dict(
+            _classifier_facts(graph, cache, arm, test),
+            epochs=s.epochs, recipe=s.recipe, budget=s.budget, engine=s.engine, valid_folds=len(graph.valid_folds(test)),
+        )
         results.append(class_rows(predicted, classes=_classes(cache, parts[0][0])).assign(data=data, **name, **facts))
         predictions.append(predicted.assign(**name))
     results, predictions = (pd.concat(rows, ignore_index=True).astype({"k": "Int64"}) for rows in (results, predictions))
@@ -710,7 +772,10 @@ def _warn(quality):
     "Say which metric nets have collapsed, judged by their three held-out folds together."
     if not len(quality): return
     for (net, excluded), of in quality.groupby(["net", "excluded"]):
-        warn_if_collapsed(dead=of.dead.min(), units=of.units.max(), accuracy=of.accuracy.mean(), baseline=of.baseline.mean(), name=f"{net} net without folds {excluded}")
+        warn_if_collapsed(
+            dead=of.dead.min(), units=of.units.max(), accuracy=of.accuracy.mean(), baseline=of.baseline.mean(),
+            name=f"{net} net without folds {excluded}",
+        )
 
 
 def experiment(
@@ -743,7 +808,8 @@ def _do_stages(graph, clips, cache, jobs, progress):
     "All tasks, stage by stage, under a bar that counts patches, by which the time left is told."
     left = {task.key: int(_patches(task, graph, clips)) for tasks in graph.stages.values() for task in tasks if not task.done(cache)}
     with tqdm(total=sum(left.values()), desc="all", unit="patch", unit_scale=True, disable=not progress or not left) as bar:
-        for stage, tasks in graph.stages.items(): do_all(tasks, cache, name=stage, jobs=jobs, progress=progress, finished=lambda task: bar.update(left[task.key]))
+        for stage, tasks in graph.stages.items():
+            do_all(tasks, cache, name=stage, jobs=jobs, progress=progress, finished=lambda task: bar.update(left[task.key]))
 
 # %% ../nbs/05_experiment.ipynb #d6ba95e8
 def training_rate(
@@ -791,7 +857,10 @@ def outline(
     return table if rate is None else table.assign(hours=(table.patches / rate / joblib.effective_n_jobs(jobs) / 3600).round(2))
 
 # %% ../nbs/05_experiment.ipynb #c55fa07c
-_MADE_BEFORE = {"store": "other clips, or deformed otherwise", "nets": "other metric nets", "judged": "another acceptance", "effects": "other effects", "rows": "other classifiers"}
+_MADE_BEFORE = {
+    "store": "other clips, or deformed otherwise", "nets": "other metric nets", "judged": "another acceptance",
+    "effects": "other effects", "rows": "other classifiers",
+}
 
 
 def _changes(old, new):
@@ -809,7 +878,10 @@ def reasons(
         if task.done(cache): return ""
         like = [_changes(about["inputs"], task.inputs) for about in finished if (about["kind"], about["label"]) == (task.kind, task.label)]
         return "; ".join(min(like, key=len)) if like else "never done"
-    return pd.DataFrame([dict(stage=stage, label=task.label, key=task.key, why=why(task)) for stage, tasks in graph.stages.items() for task in tasks])
+    return pd.DataFrame([
+        dict(stage=stage, label=task.label, key=task.key, why=why(task))
+        for stage, tasks in graph.stages.items() for task in tasks
+    ])
 
 # %% ../nbs/05_experiment.ipynb #060c20ee
 def embedded(
@@ -876,7 +948,10 @@ def fold_notebooks(
     out = Path(out).absolute()
     data = str(Path(data).absolute()) if Path(data).exists() else data
     paths = [out / f"fold{test:02d}.ipynb" for test in outcome.graph.tests]
-    tasks = [joblib.delayed(_execute)(notebook, path, notebook_parameters(outcome.graph.settings, data, test, out)) for path, test in zip(paths, outcome.graph.tests)]
+    tasks = [
+        joblib.delayed(_execute)(notebook, path, notebook_parameters(outcome.graph.settings, data, test, out))
+        for path, test in zip(paths, outcome.graph.tests)
+    ]
     done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(jobs), len(tasks)), return_as="generator")(tasks)
     failed = [error for error in tqdm(done, total=len(tasks), desc="notebooks", unit="fold", disable=not progress) if error]
     if failed: raise TaskError(f"{len(failed)} of {len(tasks)} notebooks failed; {failed[0]}")

@@ -139,10 +139,12 @@ def _open_mels(path, fs, file):
     "The array, after a look at what its description would make Zarr do: which codecs, and how much memory."
     with fs.open(file) as f: about = json.loads(f.read(1 << 28))
     samples, bands, frames = about["shape"]
-    if about["zarr_format"] != 3 or about["data_type"] != "float16" or bands != N_MELS or not 0 < frames <= _MOST_FRAMES: raise ValueError(f"log-mels must be float16, {N_MELS} bands, at most {_MOST_FRAMES} frames")
+    if about["zarr_format"] != 3 or about["data_type"] != "float16" or bands != N_MELS or not 0 < frames <= _MOST_FRAMES:
+        raise ValueError(f"log-mels must be float16, {N_MELS} bands, at most {_MOST_FRAMES} frames")
     if about["chunk_grid"]["configuration"]["chunk_shape"] != [VERSIONS, N_MELS, frames]: raise ValueError("a shard must hold a clip")
     if unknown := set(_codec_names(about["codecs"])) - _CODECS: raise ValueError(f"codec {min(unknown)} is not one of a store's")
-    if [c["configuration"]["chunk_shape"] for c in about["codecs"] if c["name"] == "sharding_indexed"] != [[1, N_MELS, frames]]: raise ValueError("a chunk must hold a sample")
+    chunks = [c["configuration"]["chunk_shape"] for c in about["codecs"] if c["name"] == "sharding_indexed"]
+    if chunks != [[1, N_MELS, frames]]: raise ValueError("a chunk must hold a sample")
     return zarr.open_array(f"{path}/mels", mode="r+", zarr_format=3)
 
 
@@ -176,7 +178,8 @@ class LogMelStore:
         frames = int(clips.seconds.max() * SAMPLE_RATE / FRAME * _STRETCH_ROOM) + 2
         if not fs.exists(f"{root}/mels/zarr.json"):
             zarr.create_array(
-                f"{path}/mels", shape=(VERSIONS * len(clips), N_MELS, frames), chunks=(1, N_MELS, frames), shards=(VERSIONS, N_MELS, frames),
+                f"{path}/mels", shape=(VERSIONS * len(clips), N_MELS, frames),
+                chunks=(1, N_MELS, frames), shards=(VERSIONS, N_MELS, frames),
                 dtype="float16", fill_value=0, compressors=[ZstdCodec(level=1), Crc32cCodec()], attributes=attrs, overwrite=False,
             )
         write_atomic(f"{path}/clips.parquet", clips.to_parquet())
@@ -190,9 +193,12 @@ class LogMelStore:
         fs, root = fsspec.core.url_to_fs(str(path))
         if not fs.exists(f"{root}/clips.parquet"): raise InputError(f"{path}: is no log-mel store (no clips.parquet in it)")
         try: clips, array = _read_table(fs, f"{root}/clips.parquet"), _open_mels(path, fs, f"{root}/mels/zarr.json")
-        except Exception as e: raise InputError(f"{path}: no log-mel store that can be read ({type(e).__name__}: {e})") from e  # Parquet and Zarr raise errors of many kinds
-        if missing := [c for c in ("clip", "path", "label", "fold", "source", "seconds") if c not in clips]: raise InputError(f"{path}: clips.parquet lacks the column {missing[0]}")
-        if array.shape[0] != VERSIONS * len(clips): raise InputError(f"{path}: holds {array.shape[0]} samples for {len(clips)} clips, expected {VERSIONS} a clip")
+        except Exception as e:  # Parquet and Zarr raise errors of many kinds
+            raise InputError(f"{path}: no log-mel store that can be read ({type(e).__name__}: {e})") from e
+        if missing := [c for c in ("clip", "path", "label", "fold", "source", "seconds") if c not in clips]:
+            raise InputError(f"{path}: clips.parquet lacks the column {missing[0]}")
+        if array.shape[0] != VERSIONS * len(clips):
+            raise InputError(f"{path}: holds {array.shape[0]} samples for {len(clips)} clips, expected {VERSIONS} a clip")
         return cls(path, array, clips)
 
     def _check_attrs(self, attrs):
@@ -214,8 +220,11 @@ class LogMelStore:
         first, width = VERSIONS * index, self.array.shape[2]
         try:
             with fsspec.open(self._rows(index)) as f: rows = json.load(f)
-            if [row["row"] for row in rows] != list(range(first, first + VERSIONS)) or not all(0 < row["frames"] <= width for row in rows): raise ValueError("other rows or frames")
-        except (ValueError, LookupError, TypeError, RecursionError) as e: raise InputError(f"{self._rows(index)}: is damaged ({e}); drop {self.clips['clip'][index]} and build again") from e
+            expected = list(range(first, first + VERSIONS))
+            if [row["row"] for row in rows] != expected or not all(0 < row["frames"] <= width for row in rows):
+                raise ValueError("other rows or frames")
+        except (ValueError, LookupError, TypeError, RecursionError) as e:
+            raise InputError(f"{self._rows(index)}: is damaged ({e}); drop {self.clips['clip'][index]} and build again") from e
         return rows
 
     def missing(self) -> list[int]:  # indices into the clips table
@@ -229,7 +238,8 @@ class LogMelStore:
         rows: list[dict],  # 21 rows of the samples table
     ) -> None:
         "Write a clip's samples in one stroke."
-        if len(log_mels) != VERSIONS or len(rows) != VERSIONS: raise InputError(f"a clip has {VERSIONS} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
+        if len(log_mels) != VERSIONS or len(rows) != VERSIONS:
+            raise InputError(f"a clip has {VERSIONS} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
         if not all(np.isfinite(x).all() for x in log_mels): raise InputError(f"{self.clips['clip'][index]}: log-mel holds NaN or infinity")
         width = self.array.shape[2]
         block = np.stack([np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in log_mels]).astype(np.float16)
@@ -256,7 +266,8 @@ class LogMelStore:
         if self.fs.exists(whole := f"{self.root}/samples.parquet"):
             try: table = _read_table(self.fs, whole)
             except Exception as e: raise InputError(f"{whole}: is damaged ({e}); delete it") from e  # Parquet raises errors of many kinds
-            if missing := [c for c in ("clip", "deformation", "level", "row", "frames") if c not in table]: raise InputError(f"{whole}: lacks the column {missing[0]}; delete it")
+            if missing := [c for c in ("clip", "deformation", "level", "row", "frames") if c not in table]:
+                raise InputError(f"{whole}: lacks the column {missing[0]}; delete it")
             return table
         missing = set(self.missing())
         done = [i for i in range(len(self.clips)) if i not in missing]
@@ -277,7 +288,8 @@ class LogMelStore:
         clip = self.clips["clip"][row // VERSIONS]
         if not self.fs.exists(self._shard(row // VERSIONS)): raise InputError(f"{self.path}: {clip} is not in the store yet")
         try: block = self.array[row]
-        except (ValueError, RuntimeError, OSError, MemoryError, OverflowError, LookupError, TypeError) as e: raise InputError(f"{self.path}: {clip} is damaged ({e}); drop it and build again") from e
+        except (ValueError, RuntimeError, OSError, MemoryError, OverflowError, LookupError, TypeError) as e:
+            raise InputError(f"{self.path}: {clip} is damaged ({e}); drop it and build again") from e
         frames = self._read_rows(row // VERSIONS)[row % VERSIONS]["frames"]
         return block[:, :frames].astype(np.float32)
 

@@ -43,14 +43,17 @@ def _of_k(
     k: int | None,  # neighbours; None: the largest k there is
 ) -> pd.DataFrame:  # its rows, each sample once for each pair and seed
     "The judgements of one k"
-    if missing := [column for column in _JUDGED.split() if column not in acceptance]: raise InputError(f"acceptance must have the columns {_JUDGED}, got none called {' '.join(missing)}")
+    if missing := [column for column in _JUDGED.split() if column not in acceptance]:
+        raise InputError(f"acceptance must have the columns {_JUDGED}, got none called {' '.join(missing)}")
     known = sorted(acceptance.k.unique().tolist())
     if not known: raise InputError("acceptance must hold at least one judgement, got 0")
     k = known[-1] if k is None else k
-    if "net" in acceptance and acceptance.net.nunique() > 1: acceptance = acceptance[acceptance.net.eq("npair")]  # the metric's; the classifier's own judgements are another table
+    if "net" in acceptance and acceptance.net.nunique() > 1:
+        acceptance = acceptance[acceptance.net.eq("npair")]  # the metric's; the classifier's own judgements are another table
     if k not in known: raise InputError(f"k must be one of {', '.join(map(str, known))}, got {k}")
     key = ["clip", "deformation", "level", "test", "valid", "seed"]
-    rows = acceptance[acceptance.k.eq(k)].drop_duplicates([*key, "predicted", "margin"], ignore_index=True)  # folds run one by one share pairs
+    # folds run one by one share pairs
+    rows = acceptance[acceptance.k.eq(k)].drop_duplicates([*key, "predicted", "margin"], ignore_index=True)
     if rows.duplicated(key).any(): raise InputError("acceptance must hold each sample, pair of folds, k and seed once, got some twice")
     return rows
 
@@ -77,7 +80,8 @@ def in_turn(
     group = order.groupby(["label", "deformation", "accepted"])
     place, size = group.cumcount(), group["clip"].transform("size")
     order["turn"] = np.minimum(2 * place, 2 * (size - 1 - place) + 1)
-    return order.sort_values(["turn", "label", "deformation", "accepted"], kind="stable").drop(columns=["turn", "narrow"]).reset_index(drop=True)
+    order = order.sort_values(["turn", "label", "deformation", "accepted"], kind="stable")
+    return order.drop(columns=["turn", "narrow"]).reset_index(drop=True)
 
 # %% ../nbs/06a_listening.ipynb #2f2ea1dc
 def in_words(
@@ -103,7 +107,10 @@ def mp3(
     "The first `PLAYED_SECONDS` of a sound as every browser plays it."
     y = y[: PLAYED_SECONDS * sr]
     file, played = io.BytesIO(), y if sr == PLAYED_RATE else soxr.resample(y, sr, PLAYED_RATE)
-    soundfile.write(file, np.clip(played, -1, 1), PLAYED_RATE, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE", compression_level=0.8)
+    soundfile.write(
+        file, np.clip(played, -1, 1), PLAYED_RATE,
+        format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE", compression_level=0.8,
+    )
     return file.getvalue()
 
 # %% ../nbs/06a_listening.ipynb #1131a060
@@ -162,8 +169,10 @@ def _sound(
 ) -> bytes:  # MP3
     "A sample's sound, made again."
     y = _recording(clip["path"])
-    if deformation in ("stretch", "pitch1", "pitch2"): y = y[: 2 * PLAYED_SECONDS * SAMPLE_RATE]  # no slower than half, so that what is played is the same
-    if deformation != "original": y = deform(y, deformation=deformation, level=level, engine="rubberband", seed=seed, clip=clip["clip"], background=background)
+    if deformation in ("stretch", "pitch1", "pitch2"):
+        y = y[: 2 * PLAYED_SECONDS * SAMPLE_RATE]  # no slower than half, so that what is played is the same
+    if deformation != "original":
+        y = deform(y, deformation=deformation, level=level, engine="rubberband", seed=seed, clip=clip["clip"], background=background)
     return mp3(y)
 
 def medium(
@@ -199,7 +208,10 @@ def spend(
 ) -> dict[int, Medium]:  # row in the store → what is shown and played
     "Media for as many samples as fit, in the order given."
     taken, spent, ahead = {}, 0, {}
-    with joblib.Parallel(n_jobs=jobs) as pool, tqdm(total=int(budget), unit="B", unit_scale=True, desc="listening page", disable=not progress) as bar:
+    with (
+        joblib.Parallel(n_jobs=jobs) as pool,
+        tqdm(total=int(budget), unit="B", unit_scale=True, desc="listening page", disable=not progress) as bar,
+    ):
         for first in range(0, len(needs), 32):
             chunk = needs[first : first + 32]
             rows = sorted({row for need in chunk for row in need} - taken.keys() - ahead.keys())
@@ -245,7 +257,11 @@ def _described(
     known = known[known["clip"].isin(table["clip"])]
     known = known.assign(what=[in_words(sample) for sample in known.to_dict("records")])
     table = table.merge(known[["clip", "deformation", "level", "what", "row", "frames"]], on=["clip", "deformation", "level"], how="left")
-    if table.row.isna().any(): raise InputError(f"{store.path}: holds no {table.deformation[table.row.isna()].iloc[0]} of {table['clip'][table.row.isna()].iloc[0]}; name the store that the samples were judged from")
+    if len(lost := table[table.row.isna()]):
+        raise InputError(
+            f"{store.path}: holds no {lost.deformation.iloc[0]} of {lost['clip'].iloc[0]}; "
+            "name the store that the samples were judged from"
+        )
     return table.astype({"row": int, "frames": int})
 
 # %% ../nbs/06a_listening.ipynb #ad3e84d5
@@ -290,7 +306,10 @@ def _tables(
     judgements["neighbours"] = [[number[name] for name in of] for of in judgements.neighbours]
     judgements["predicted"] = judgements.predicted.map(labels.index)
     samples["clip"] = samples["clip"].map(number)
-    return dict(cells=_cells(rows), clips=_clips(names, rows, store), samples=samples.drop(columns=["part", "level"]), judgements=judgements)
+    return dict(
+        cells=_cells(rows), clips=_clips(names, rows, store),
+        samples=samples.drop(columns=["part", "level"]), judgements=judgements,
+    )
 
 def _labels(rows: pd.DataFrame) -> list[str]: return sorted({*rows.label, *rows.predicted})
 
@@ -301,7 +320,10 @@ def _needs(
     "What must be in the page for a sample to be worth a visit."
     row_of = tables["clips"].row.tolist()
     narrowest = tables["judgements"].drop_duplicates("sample").neighbours
-    return [[row, row_of[clip], *dict.fromkeys(row_of[i] for i in of)] for row, clip, of in zip(tables["samples"].row, tables["samples"]["clip"], narrowest)]
+    return [
+        [row, row_of[clip], *dict.fromkeys(row_of[i] for i in of)]
+        for row, clip, of in zip(tables["samples"].row, tables["samples"]["clip"], narrowest)
+    ]
 
 def _with_reasons(table: pd.DataFrame, made: dict[int, Medium]) -> pd.DataFrame:
     "Why something is silent, beside it."
@@ -325,10 +347,16 @@ def gather(
     "Choose samples, and make their pictures and sounds within a budget."
     rows = _of_k(acceptance, k)
     tables, made = _tables(rows, store, budget / 5), {}
-    about = dict(frame=FRAME / SAMPLE_RATE, k=int(rows.k.iloc[0]), seeds=rows.seed.nunique(), labels=_labels(rows), deformations=_in_order(rows.deformation), judged=len(by_sample(rows)))
+    about = dict(
+        frame=FRAME / SAMPLE_RATE, k=int(rows.k.iloc[0]), seeds=rows.seed.nunique(),
+        labels=_labels(rows), deformations=_in_order(rows.deformation), judged=len(by_sample(rows)),
+    )
     if store is not None:
         text = 1000 + len(json.dumps({name: _columns(table.assign(why=None)) for name, table in tables.items()}))
-        made = spend(_needs(tables), store.path, budget - text, background=background, silent=why_silent(store, background), jobs=jobs, progress=progress)
+        made = spend(
+            _needs(tables), store.path, budget - text,
+            background=background, silent=why_silent(store, background), jobs=jobs, progress=progress,
+        )
     for name in ("clips", "samples"): tables[name] = _with_reasons(tables[name], made)
     pictures, sounds = (_base64({row: getattr(m, part) for row, m in made.items()}) for part in ("picture", "sound"))
     return about | {name: _columns(table) for name, table in tables.items()} | dict(pictures=pictures, sounds=sounds)
@@ -363,17 +391,20 @@ def _figure(path: Path) -> str:  # HTML
 def _figures(results: pd.DataFrame, acceptance: pd.DataFrame | None) -> str:  # HTML
     "What `metaug report` draws: the first two figures open, the others behind a fold."
     with tempfile.TemporaryDirectory() as folder: drawn = [_figure(path) for path in save_figures(results, acceptance, folder, dpi=110)]
-    more = f"<details><summary>{len(drawn) - 2} more figures</summary><div class=figures>{''.join(drawn[2:])}</div></details>" if drawn[2:] else ""
-    return f"<div class=figures>{''.join(drawn[:2])}</div>{more}"
+    shown, others = "".join(drawn[:2]), "".join(drawn[2:])
+    more = f"<details><summary>{len(drawn) - 2} more figures</summary><div class=figures>{others}</div></details>" if others else ""
+    return f"<div class=figures>{shown}</div>{more}"
 
 # %% ../nbs/06a_listening.ipynb #a660cdc8
-def _row(line: str, tag: str) -> str: return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in re.split(" {2,}", line)) + "</tr>"
+def _row(line: str, tag: str) -> str:
+    return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in re.split(" {2,}", line)) + "</tr>"
 
 def _block(text: str) -> str:  # HTML
     "A paragraph, or a table if there are several lines: their cells stand apart by two blanks or more."
     head, *body = text.splitlines()
     if not body: return f"<p class=quiet>{html.escape(text)}</p>"
-    return f'<div class=scroll tabindex="0"><table><thead>{_row(head, "th")}</thead><tbody>{"".join(_row(line, "td") for line in body)}</tbody></table></div>'
+    rows = "".join(_row(line, "td") for line in body)
+    return f'<div class=scroll tabindex="0"><table><thead>{_row(head, "th")}</thead><tbody>{rows}</tbody></table></div>'
 
 # %% ../nbs/06a_listening.ipynb #993ad1ef
 def _results(
@@ -387,7 +418,8 @@ def _results(
 
 def _notes(data: str, silent: list[str]) -> str:  # HTML
     "What a reader must know before anything else."
-    notes = ["On generated sounds, no recordings: this shows that everything works, and is no result about real sound."] if data == "generated" else []
+    generated = "On generated sounds, no recordings: this shows that everything works, and is no result about real sound."
+    notes = [generated] if data == "generated" else []
     return "".join(f"<p class=warning>{html.escape(note)}</p>" for note in notes + silent)
 
 # %% ../nbs/06a_listening.ipynb #a947e473
@@ -395,9 +427,16 @@ def _choice(gathered: dict) -> str:  # HTML
     "How many of how many are there, and why these."
     rows, sounds, k = gathered["samples"]["row"], gathered["sounds"], gathered["k"]
     sounding = sum(str(row) in sounds for row in rows)
-    return (f"<p>{gathered['judged']:,} samples were judged, {len(rows):,} are listed, {sounding:,} have sound: in each class, deformation and decision the narrowest and the clearest.</p>"
-        f"<details><summary>How to read it</summary><p>A sample is judged once for each pair of held-out folds; it counts as accepted when more than half of its judgements accepted it. The margin is the mean similarity of its {k} neighbours, "
-        "counted plus for its own class and minus for another: near 0 the decision was narrow, near +1 or −1 clear.</p><p>The log-mels are those that were judged, up to 22 kHz; deformed sounds are made again by Rubber Band and played up to 11 kHz.</p></details>")
+    return (
+        f"<p>{gathered['judged']:,} samples were judged, {len(rows):,} are listed, {sounding:,} have sound: "
+        "in each class, deformation and decision the narrowest and the clearest.</p>"
+        "<details><summary>How to read it</summary><p>A sample is judged once for each pair of held-out folds; "
+        "it counts as accepted when more than half of its judgements accepted it. "
+        f"The margin is the mean similarity of its {k} neighbours, counted plus for its own class and minus for another: "
+        "near 0 the decision was narrow, near +1 or −1 clear.</p>"
+        "<p>The log-mels are those that were judged, up to 22 kHz; "
+        "deformed sounds are made again by Rubber Band and played up to 11 kHz.</p></details>"
+    )
 
 def _silent(gathered: dict) -> list[str]:
     "Each reason for silence once, with how often."
@@ -422,10 +461,14 @@ def page(
     if judged: _of_k(acceptance, how.get("k"))  # refused before the figures are drawn
     shown = "" if results is None else _results(results, acceptance, predictions)
     data = "" if results is None or "data" not in results else str(results["data"].iloc[0])
-    gathered = gather(acceptance, store, budget=max_mb * 1e6 - len(shown) - 40_000, **how) if judged else dict(cells={}, clips={}, samples={}, judgements={})
+    gathered = dict(cells={}, clips={}, samples={}, judgements={})
+    if judged: gathered = gather(acceptance, store, budget=max_mb * 1e6 - len(shown) - 40_000, **how)
     title = html.escape(f"{Path(data).name or 'metaug'}: what {'was accepted' if judged else 'came out'}")
     silent = _silent(gathered) if judged else []
-    return fill(dict(title=title, heading=title, notes=_notes(data, silent), results=shown, choice=_choice(gathered) if judged else "", data=embed_json(gathered)))
+    return fill(dict(
+        title=title, heading=title, notes=_notes(data, silent), results=shown,
+        choice=_choice(gathered) if judged else "", data=embed_json(gathered),
+    ))
 
 # %% ../nbs/06a_listening.ipynb #db044c08
 class Browser:
@@ -434,7 +477,9 @@ class Browser:
 
     def __repr__(self): return f"Browser({len(self.text) / 1e6:.1f} MB)"
 
-    def _repr_html_(self): return f'<iframe srcdoc="{html.escape(self.text)}" sandbox="allow-scripts" title="Listening page" style="width:100%;height:{self.height}px;border:0"></iframe>'
+    def _repr_html_(self):
+        style = f"width:100%;height:{self.height}px;border:0"
+        return f'<iframe srcdoc="{html.escape(self.text)}" sandbox="allow-scripts" title="Listening page" style="{style}"></iframe>'
 
 # %% ../nbs/06a_listening.ipynb #31eef176
 def browse(
@@ -448,7 +493,8 @@ def browse(
     "Look at and listen to what was accepted and rejected, in a notebook."
     store = acceptance.attrs.get("store") if store is None else store
     if store is None: raise InputError("store must be given where acceptance.attrs names none, got None")
-    return Browser(page(acceptance, store if isinstance(store, LogMelStore) else LogMelStore.open(str(store)), max_mb=max_mb, **how), height)
+    if not isinstance(store, LogMelStore): store = LogMelStore.open(str(store))
+    return Browser(page(acceptance, store, max_mb=max_mb, **how), height)
 
 # %% ../nbs/06a_listening.ipynb #93856a6c
 def _about(folder):

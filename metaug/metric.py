@@ -29,7 +29,8 @@ def npair_loss(
     l2: float = 0.002,  # weight of the mean squared norm of the embeddings
 ) -> torch.Tensor:  # scalar
     "Multi-class N-pair loss (equation 1; Sohn 2016) with the embeddings' mean squared norm as regulariser."
-    if anchors.ndim != 2 or anchors.shape != positives.shape: raise InputError(f"anchors and positives must both have shape (C, d), got {tuple(anchors.shape)} and {tuple(positives.shape)}")
+    if anchors.ndim != 2 or anchors.shape != positives.shape:
+        raise InputError(f"anchors and positives must both have shape (C, d), got {tuple(anchors.shape)} and {tuple(positives.shape)}")
     if len(anchors) < 2: raise InputError(f"N-pair loss needs at least 2 classes a batch, got {len(anchors)}")
     with torch.autocast("cuda", enabled=False): similarity = anchors @ positives.T  # too coarse in fastai's float16
     squared_norm = torch.cat([anchors, positives]).pow(2).sum(1).mean()
@@ -42,13 +43,15 @@ def rank_loss(
 ) -> float:  # in [0, 1]; 0.5 is chance
     "Share of (x, x⁺, x⁻) in which x⁻ is strictly nearer (equation 5 as the mean over x), in O(n² log n)."
     embedding, labels = np.asarray(embedding, float), np.asarray(labels)
-    if embedding.ndim != 2 or len(embedding) != len(labels): raise InputError(f"embedding must have shape (n, d) with n labels, got {embedding.shape} and {len(labels)}")
+    if embedding.ndim != 2 or len(embedding) != len(labels):
+        raise InputError(f"embedding must have shape (n, d) with n labels, got {embedding.shape} and {len(labels)}")
     if not np.isfinite(embedding).all(): raise InputError("embedding must hold finite numbers, got NaN or infinity")
     unit = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-12)
     same = labels[:, None] == labels
     partners = same & ~np.eye(len(labels), dtype=bool)
     shares = [_nearer(s[~alike], s[others]) for s, alike, others in zip(unit @ unit.T, same, partners)]
-    if not (shares := [s for s in shares if s is not None]): raise InputError("rank loss needs a class with two clips and a clip of another class")
+    if not (shares := [s for s in shares if s is not None]):
+        raise InputError("rank loss needs a class with two clips and a clip of another class")
     return float(np.mean(shares))
 
 
@@ -99,7 +102,8 @@ def _pairs(clips, rng):
         yield left.pop(0), left.pop(0)
 
 # %% ../nbs/03_metric.ipynb #bdaa45ad
-METRIC_RECIPE = Recipe(partial(OptimWrapper, opt=torch.optim.Adam), lr=1e-4, bs=0, weight_decay=0.0, one_cycle=False)  # section 3.1; a batch is 2C clips
+# section 3.1; a batch is 2C clips
+METRIC_RECIPE = Recipe(partial(OptimWrapper, opt=torch.optim.Adam), lr=1e-4, bs=0, weight_decay=0.0, one_cycle=False)
 
 
 def by_rank_loss(embedding, labels, training_embedding, training_labels) -> float:
@@ -126,7 +130,10 @@ def learn_metric(
     needs_training = score is not by_rank_loss
     def scores(network):
         reference = (embed(network, mels, training.row.to_numpy()), training.label.to_numpy()) if needs_training else (None, None)
-        return {fold: score(embed(network, mels, part.row.to_numpy()), part.label.to_numpy(), *reference) for fold, part in held_out.items()}
+        return {
+            fold: score(embed(network, mels, part.row.to_numpy()), part.label.to_numpy(), *reference)
+            for fold, part in held_out.items()
+        }
     def loss(embedding, _): return npair_loss(*embedding.chunk(2), l2=l2)
     sampler = pair_batches(training.label.to_numpy(), seed=seed, n_pairs=n_pairs)
     dls = patch_dls(mels, training, vocab=sorted(training.label.unique()), sampler=sampler, seed=seed)
@@ -163,5 +170,7 @@ def warn_if_collapsed(
     name: str,  # of the training, for the message
 ) -> None:
     "Warn when an encoder has many dead units or does worse than averaged log-mels."
-    if dead > units // 4: warnings.warn(f"{name}: {dead} of {units} units of the embedding are dead; lower l2 or train longer", stacklevel=2)
-    if accuracy < baseline: warnings.warn(f"{name}: kNN accuracy {accuracy:.1%} is below the averaged log-mels' {baseline:.1%}; train longer", stacklevel=2)
+    if dead > units // 4:
+        warnings.warn(f"{name}: {dead} of {units} units of the embedding are dead; lower l2 or train longer", stacklevel=2)
+    if accuracy < baseline:
+        warnings.warn(f"{name}: kNN accuracy {accuracy:.1%} is below the averaged log-mels' {baseline:.1%}; train longer", stacklevel=2)

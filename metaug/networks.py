@@ -199,7 +199,10 @@ def train(
     "Fit a network with fastai and keep its best epoch for each held-out fold."
     if epochs < 1: raise InputError(f"epochs must be >= 1, got {epochs}")
     keep_memory()
-    learner = Learner(dls, network, loss_func=loss, opt_func=recipe.optimiser, lr=recipe.lr, wd=recipe.weight_decay, cbs=[keep, *cbs], train_bn=True)
+    learner = Learner(
+        dls, network, loss_func=loss, opt_func=recipe.optimiser, lr=recipe.lr, wd=recipe.weight_decay,
+        cbs=[keep, *cbs], train_bn=True,
+    )
     learner.recorder.smooth_loss = _SmoothLoss()
     with learner.no_bar(), learner.no_logging():
         if recipe.one_cycle: learner.fit_one_cycle(epochs, lr_max=recipe.lr)
@@ -221,5 +224,6 @@ def load_weights(
 ) -> nn.Module:
     "Put a state that `save_weights` wrote into a network of the same shape."
     try: network.load_state_dict(load_file(path))
-    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError) as e: raise InputError(f"{path}: no weights of this network ({e})") from e
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError) as e:
+        raise InputError(f"{path}: no weights of this network ({e})") from e
     return network

@@ -10,12 +10,14 @@ __all__ = ['UNITS', 'CHUNK_VALUES', 'SAMPLE_KEY', 'SCHEMES', 'OVERALL', 'unit_ro
 
 # %% ../nbs/04_selection.ipynb #2c75d740
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import NamedTuple
 
 import numba
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from .datasets import InputError
 
@@ -48,7 +50,7 @@ def unit_rows(
 
 # %% ../nbs/04_selection.ipynb #3fd4c24d
 UNITS = 1e12 # similarities are compared in whole units of 1/UNITS: far over rounding noise, far under meaning
-CHUNK_VALUES = 4_000_000 # float32 similarities held at a time (16 MB), whatever the number of queries
+CHUNK_VALUES = 4_000_000 # float32 similarities that a thread holds at a time (16 MB), whatever the number of queries
 
 # %% ../nbs/04_selection.ipynb #d90d57f9
 @numba.njit(cache=True, nogil=True)
@@ -157,10 +159,12 @@ def nearest(
     margin = np.float32(2 * (query.shape[1] + 4) * 2.0**-24) # two times the bound on a float32 dot product of unit vectors
     found, units = (np.empty((len(query), k), np.int64) for _ in range(2))
     step = max(1, min(_whole("chunk", chunk, 1), CHUNK_VALUES // len(reference)))
-    for start in range(0, len(query), step):
+    def search(start):
         part = slice(start, start + step)
         rows = unit_rows(query[part], name="query", first=start)
         _scan(rows.astype(np.float32) @ rough_reference, rows, reference, margin, found[part], units[part])
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
+        for _ in pool.map(search, range(0, len(query), step)): pass # one after the other, for the first error
     return found, units / UNITS
 
 # %% ../nbs/04_selection.ipynb #3c1ceedf
@@ -223,7 +227,8 @@ def vote(
 )->Neighbours: # the outcome, with `similarity` as the mean over k
     "Majority vote of the neighbours (eq. 4)"
     neighbours, similarities, labels = np.asarray(neighbours), np.asarray(similarities), np.asarray(labels)
-    if neighbours.shape != similarities.shape: raise InputError(f"similarities must have the shape of neighbours {neighbours.shape}, got {similarities.shape}")
+    if neighbours.shape != similarities.shape:
+        raise InputError(f"similarities must have the shape of neighbours {neighbours.shape}, got {similarities.shape}")
     classes, codes = _classes(labels, len(labels))
     codes = codes[neighbours]
     winner = _winners(codes, np.rint(similarities * UNITS).astype(np.int64), len(classes))
@@ -288,7 +293,8 @@ def candidates(
     if test == valid: raise InputError(f"test and valid must be two folds, got {test} twice")
     table = samples.loc[samples.deformation.ne("original"), ["clip", "label", "fold", "deformation", "level"]].reset_index(drop=True)
     held_out = table[table.fold.isin([test, valid])]
-    for row in held_out.head(1).itertuples(): raise InputError(f"samples must lie outside the held-out folds {test} and {valid}, got {row.clip} of fold {row.fold}")
+    for row in held_out.head(1).itertuples():
+        raise InputError(f"samples must lie outside the held-out folds {test} and {valid}, got {row.clip} of fold {row.fold}")
     return table.rename(columns={"fold": "part"}).assign(test=test, valid=valid)
 
 # %% ../nbs/04_selection.ipynb #23fbe1b1
@@ -336,8 +342,10 @@ def acceptance(
     judged, ks = candidates(samples, test=test, valid=valid), _ks(k)
     if embed is not None: embedding, reference_embedding = embed(embedding), embed(reference_embedding)
     embedding, clips, labels = _matrix("embedding", embedding), np.asarray(reference_clips), np.asarray(reference_labels)
-    if len(embedding) != len(samples): raise InputError(f"embedding must have one row for each of the {len(samples)} samples, got {len(embedding)}")
-    if clips.shape != (len(reference_embedding),): raise InputError(f"reference_clips must be one for each of the {len(reference_embedding)} references, got shape {clips.shape}")
+    if len(embedding) != len(samples):
+        raise InputError(f"embedding must have one row for each of the {len(samples)} samples, got {len(embedding)}")
+    if clips.shape != (len(reference_embedding),):
+        raise InputError(f"reference_clips must be one for each of the {len(reference_embedding)} references, got shape {clips.shape}")
     _classes(labels, len(reference_embedding))
     _refuse_mixing(judged, clips, labels)
     found, similarities = nearest(embedding[samples.deformation.ne("original").to_numpy()], reference_embedding, k=max(ks))
@@ -399,7 +407,8 @@ def accept_random(
     _one_pair(judged)
     judged = judged.reset_index(drop=True)
     order, lots = judged.sort_values(SAMPLE_KEY).index, np.empty(len(judged))
-    lots[order] = np.random.default_rng([_whole("seed", seed, 0), *judged[["test", "valid"]].head(1).to_numpy().ravel()]).random(len(judged))
+    pair = judged[["test", "valid"]].head(1).to_numpy().ravel()
+    lots[order] = np.random.default_rng([_whole("seed", seed, 0), *pair]).random(len(judged))
     groups = judged.assign(lot=lots).groupby(["label", "deformation"])
     return (groups.lot.rank() <= groups.accepted.transform("sum")).to_numpy(np.float64)
 
@@ -414,7 +423,8 @@ def accept_by_class(
     if effects is None: raise InputError("effects must be given for a class-conditional scheme, got None")
     _need(judged, "judged", "label deformation")
     _need(effects, "effects", "label deformation difference")
-    if effects.duplicated(["label", "deformation"]).any(): raise InputError("effects must hold each label and deformation once, got some twice")
+    if effects.duplicated(["label", "deformation"]).any():
+        raise InputError("effects must hold each label and deformation once, got some twice")
     unknown = sorted(set(judged.label) - set(effects.label), key=str)
     if unknown: raise InputError(f"effects must hold each judged class, got none of {', '.join(map(str, unknown))}")
     beneficial = pd.MultiIndex.from_frame(effects.loc[effects.difference > 0, ["label", "deformation"]])
@@ -447,7 +457,8 @@ SCHEMES = {
     "metric": Scheme(accept_metric, "npair", None, False, "accepted by its neighbours under the learned metric (the paper's)"),
     "random": Scheme(accept_random, "npair", None, False, "as many of each class and deformation as metric, by lot"),
     "class": Scheme(accept_by_class, None, "validation", False, "deformations that helped the class on validation folds"),
-    "class-oracle": Scheme(accept_by_class, None, "test", True, "deformations that helped the class on the test fold: leaks, an upper bound"),
+    "class-oracle": Scheme(
+        accept_by_class, None, "test", True, "deformations that helped the class on the test fold: leaks, an upper bound"),
     "classifier": Scheme(accept_metric, "classifier", None, False, "accepted by its neighbours in the classification network's embedding"),
     "weight": Scheme(weigh_votes, "npair", None, False, "drawn as often as the share of neighbours with its label"),
 }
@@ -471,7 +482,8 @@ def _imported(
     "A scheme out of a module of your own"
     module, _, what = name.partition(":")
     try: found = getattr(import_module(module), what)
-    except (ImportError, AttributeError, ValueError) as e: raise InputError(f"scheme {name} must be module:name of what can be imported ({e})") from e
+    except (ImportError, AttributeError, ValueError) as e:
+        raise InputError(f"scheme {name} must be module:name of what can be imported ({e})") from e
     if isinstance(found, Scheme): return found
     if not callable(found): raise InputError(f"scheme {name} must be a function or a Scheme, got {type(found).__name__}")
     return Scheme(found, "npair", None, False, (found.__doc__ or name).splitlines()[0])
@@ -505,7 +517,8 @@ def _check_weights(
 )->np.ndarray: # weights, float64, shape (n,)
     "Refuse what can't be a weight"
     weights = np.asarray(weights, np.float64)
-    if weights.shape != (count,): raise InputError(f"scheme {name} must give one weight for each of the {count} samples, got shape {weights.shape}")
+    if weights.shape != (count,):
+        raise InputError(f"scheme {name} must give one weight for each of the {count} samples, got shape {weights.shape}")
     wrong = weights[~((weights >= 0) & (weights <= 1))]
     if len(wrong): raise InputError(f"scheme {name} must give weights in 0..1, got {wrong[0]}")
     return weights
@@ -626,9 +639,12 @@ def _paired(
     if twice.any(): raise InputError("results must hold each scheme, fold, seed and label once (one recipe, one budget), got some twice")
     none = rows[rows.scheme.eq("none")].drop(columns=["scheme", "deformation"])
     pairs = rows[rows.deformation.notna()].merge(none, on=key, suffixes=("", "_none"))
-    if not len(pairs): raise InputError("results must hold none and only-<deformation> or brute on the same folds and seeds, got no such pair")
+    if not len(pairs):
+        raise InputError("results must hold none and only-<deformation> or brute on the same folds and seeds, got no such pair")
     wrong = pairs[pairs.n.ne(pairs.n_none)]
-    for row in wrong.head(1).itertuples(): raise InputError(f"n must be equal with and without a deformation, got {row.n} and {row.n_none} for {row.label} in fold {row.test}")
+    for row in wrong.head(1).itertuples():
+        raise InputError("n must be equal with and without a deformation, "
+            f"got {row.n} and {row.n_none} for {row.label} in fold {row.test}")
     return pairs[pairs.n > 0]
 
 # %% ../nbs/04_selection.ipynb #8a168466
@@ -671,7 +687,8 @@ def class_effects(
     "How each deformation changes the accuracy of each class (Fig. 2)"
     _need(results, "results", "scheme test seed label n correct")
     if on not in ("test", "validation"): raise InputError(f"on must be test or validation, got {on}")
-    if "data" in results and results.data.nunique() > 1: raise InputError(f"results must be of one collection, got {', '.join(sorted(results.data.unique()))}")
+    if "data" in results and results.data.nunique() > 1:
+        raise InputError(f"results must be of one collection, got {', '.join(sorted(results.data.unique()))}")
     groups = _paired(results).groupby(["label", "deformation"])
     rows = [(*key, *_effect_row(group, draws, seed)) for key, group in groups]
     return pd.DataFrame(rows, columns="label deformation difference low high n".split()).assign(on=on)
