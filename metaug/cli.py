@@ -36,6 +36,7 @@ class OneLine(click.Group):
 
         try: return super().invoke(ctx)
         except InputError as e: code, message = 2, e
+        except click.UsageError as e: code, message = 2, f"{e.format_message()} ({e.ctx.command_path if e.ctx else 'metaug'} --help tells more)"
         except RuntimeError as e:
             if type(e).__name__ != "TaskError": raise
             code, message = 1, e
@@ -77,7 +78,13 @@ def main():
 
 
 data_option = click.option("--data", default="generated", show_default=True, help=DATA_HELP)
-jobs_option = click.option("--jobs", default=-1, show_default=True, help="processes; -1 is one a core")
+def _jobs(ctx, param, value):
+    "There is no work without a process."
+    if value == 0: raise click.BadParameter("must be at least 1, or -1 for one a core, got 0", ctx, param)
+    return value
+
+
+jobs_option = click.option("--jobs", default=-1, show_default=True, callback=_jobs, help="processes; -1 is one a core")
 engine_option = click.option("--engine", default="spectral", show_default=True, help="spectral, rubberband or muda")
 strict_option = click.option("--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed")
 json_option = click.option("--json", "as_json", is_flag=True, help="for machines: one JSON object on standard output")
@@ -216,16 +223,18 @@ def plan(data, jobs, out, as_json, **options):
     frames = clips.seconds.sum() * features.SAMPLE_RATE / features.FRAME * features.VERSIONS
     size = frames * features.N_MELS * 2  # bytes of log-mels
     trainings, rate = experiment.plan(graph.folds), experiment.training_rate()
-    stages = experiment.outline(graph, clips, cache, rate=rate, jobs=jobs)
+    deforming = experiment.deforming_rate(clips, engine=settings.engine, background=settings.background)
+    stages = experiment.outline(graph, clips, cache, rate=rate, deforming=deforming, jobs=jobs)
     if as_json:
         tables = dict(trainings=trainings, stages=stages)
         rows = {name: json.loads(table.reset_index(names="name").to_json(orient="records")) for name, table in tables.items()}
-        click.echo(_json(dict(clips=len(clips), samples=samples, log_mel_bytes=int(size), patches_a_second=rate, **rows)))
+        click.echo(_json(dict(clips=len(clips), samples=samples, log_mel_bytes=int(size), patches_a_second=rate, sound_seconds_a_second=deforming, **rows)))
         return
     click.echo("Trainings of the whole protocol, with those for the same held-out folds shared, and role by role:")
     click.echo(trainings.to_string())
     click.echo(f"\n{len(clips)} clips, {samples:,} samples, about {size / 1e9:.2f} GB of log-mels in memory and somewhat less on disk")
-    click.echo(f"\nThis run, at {rate:.0f} patches a second and process as measured now:")
+    click.echo(f"\nThis run, at {rate:.0f} patches and {deforming:.0f} s of sound a second and process, as measured now; at most, and in hours")
+    click.echo("(`role_by_role`: were each training made for its own role of the folds):")
     click.echo(stages.to_string())
 
 

@@ -26,12 +26,12 @@ import soundfile
 import torch
 from tqdm.auto import tqdm
 
-from .augmentation import DEFORMATIONS, ENGINES, deform, deform_clip, jams_of, load_background, pcm16
+from .augmentation import DEFORMATIONS, ENGINES, deform, jams_of, load_background, pcm16
 from .batches import ResidentMels
 from .datasets import InputError, copies_as_one_source, file_facts, findings, load_clips, make_folds, read_audio
-from .experiment import Settings, Task, TaskError, WORK, do_all, prepare_store, store_key, training_rate
+from .experiment import Settings, Task, TaskError, WORK, deforming_rate, do_all, prepare_store, store_key, training_rate
 from .features import FRAME, PATCH, SAMPLE_RATE, VERSIONS, LogMelStore, log_mel, patch_starts, write_atomic
-from .listening import page
+from .listening import mp3, page
 from .metric import averaged_log_mels, by_rank_loss, dead_units, learn_metric, rank_loss, warn_if_collapsed
 from .networks import embed, save_weights
 from .selection import acceptance, knn_predict
@@ -393,15 +393,11 @@ def _timed(function):
     return time.perf_counter() - begun
 
 
-def _calibrate(clips, engine, background, audio):
-    "Seconds of work a second of sound: deforming, and one deformed sound; trained patches a second."
-    middle = clips.sort_values("seconds").iloc[len(clips) // 2]
-    y = read_audio(middle.path)[: 10 * SAMPLE_RATE]
-    seconds = len(y) / SAMPLE_RATE
-    for again in range(2):  # the first one compiles
-        deforming = _timed(lambda: deform_clip(y, clip="", engine=engine, background=background))
-    sounding = _timed(lambda: deform(y, deformation="stretch", level=0, engine="rubberband")) if audio else 0
-    return deforming / seconds, sounding / seconds, training_rate()
+def _calibrate(clips, engine, background):
+    "Seconds of work a second of sound: deforming, and one deformed sound that can be played; trained patches a second."
+    y = read_audio(clips.sort_values("seconds").iloc[len(clips) // 2].path)[: 10 * SAMPLE_RATE]
+    sounding = _timed(lambda: mp3(deform(y, deformation="stretch", level=0, engine="rubberband")))
+    return 1 / deforming_rate(clips, engine=engine, background=background), sounding * SAMPLE_RATE / len(y), training_rate()
 
 
 def forecast(
@@ -415,14 +411,16 @@ def forecast(
 ) -> pd.DataFrame:  # a row a stage: work, minutes
     "How long a selection takes here at most, after some seconds of calibration."
     clips, jobs = found.clips, joblib.effective_n_jobs(jobs)
-    deforming, sounding, rate = _calibrate(clips, engine, background, audio)
+    deforming, sounding, rate = _calibrate(clips, engine, background)
     patches = sum(_part_patches(clips, part, labels, epochs or default_epochs(len(clips))) for part, labels in found.parts.items())
     seconds, nets = clips.seconds.sum(), max(1, len(found.parts))
     rows = {
         "deform": (f"{len(clips) * VERSIONS} samples", deforming * seconds / jobs),
         "learn metrics": (f"{nets} nets, {int(patches)} patches", patches / rate / min(jobs, nets)),
     }
-    if audio: rows["write sound"] = (f"at most {len(clips) * VERSIONS} files", sounding * seconds * (VERSIONS - 1) / jobs)
+    sounds = sounding * seconds * (VERSIONS - 1) / jobs  # of all deformed samples
+    if audio: rows["write sound"] = (f"at most {len(clips) * VERSIONS} files", sounds)
+    rows["write report"] = (f"a page that plays at most {len(clips) * VERSIONS} sounds", sounds)
     return pd.DataFrame([dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()])
 
 
@@ -451,7 +449,8 @@ class Selection(NamedTuple):
         "In a few lines."
         kept = len(self.manifest) - len(self.found.clips)
         counts = f"{len(self.found.clips)} originals and {kept} of {len(self.acceptance)} judged deformed ones"
-        return f"{self.summary.to_string()}\n{len(self.manifest)} samples: {counts}, in {self.out}"
+        files = f"Listed in {self.out / 'manifest.csv'}; to look and listen: {self.out / 'report.html'}"
+        return f"{self.summary.to_string()}\n{len(self.manifest)} samples: {counts}, in {self.out}\n{files}"
 
     def as_dict(self) -> dict:  # JSON
         "The same for machines."

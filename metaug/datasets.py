@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm.auto import tqdm
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 # %% ../nbs/00_datasets.ipynb #ae0fb9a1
 class InputError(ValueError):
@@ -49,11 +50,13 @@ def _check_header(path, sound):
 
 # %% ../nbs/00_datasets.ipynb #5a12b030
 def _open_sound(path):
-    if not os.path.isfile(path): raise InputError(f'{path}: no such file')
+    if not os.path.isfile(path): raise InputError(f'{path}: {"not a regular file" if os.path.exists(path) else "no such file"}')
     if not os.path.getsize(path): raise InputError(f'{path}: the file is empty (0 bytes)')
     try: sound = sf.SoundFile(path)
     except (sf.SoundFileError, TypeError, OSError) as e: # TypeError: a headerless .raw
-        raise InputError(f'{path}: not a sound file that can be read ({getattr(e, "error_string", e)})') from e
+        reason = getattr(e, 'error_string', str(e))
+        if 'does not exist' in reason: reason = 'Format not recognised.' # so libsndfile says of what is no MP3
+        raise InputError(f'{path}: not a sound file that can be read ({reason})') from e
     try: _check_header(path, sound)
     except InputError: sound.close(); raise
     return sound
@@ -359,7 +362,8 @@ def _fetch(archive, folder, progress):
     for url in archive['urls']:
         try: return Path(pooch.retrieve(url, f'md5:{archive["md5"]}', archive['file'], folder, progressbar=progress))
         except (OSError, ValueError) as e: # requests' errors are OSErrors, a wrong checksum is a ValueError
-            troubles.append(f'{url}: {str(e)[:200]}')
+            why = type(e).__name__ if isinstance(e, OSError) else 'wrong checksum' # a line of requests' own is longer than a screen
+            troubles.append(f'{urlsplit(url).netloc}: {why}')
     raise InputError(f'{archive["file"]} could not be downloaded ({"; ".join(troubles)})')
 
 # %% ../nbs/00_datasets.ipynb #d3e1bcd6
@@ -528,7 +532,7 @@ def _read_folder(root):
     if all(re.fullmatch(r'fold[ _-]?\d+', o.lower()) for o in labels):
         raise InputError(f'{root}: {labels[0]} is a fold, not a class; give a folder of classes, or a CSV')
     rows = pd.DataFrame(dict(path=labelled, label=labels))
-    rows.attrs['problems'] = unreadable
+    rows.attrs.update(problems=unreadable, loose=[str(o) for o in paths if o.parent == root])
     return rows
 
 # %% ../nbs/00_datasets.ipynb #9b59101d
@@ -676,11 +680,13 @@ def load_clips(
     if n_folds < 2: raise InputError(f'n_folds must be >= 2, got {n_folds}')
     path = _locate(source, seed)
     root,rows = (path.parent, _read_rows(path)) if path.is_file() else _read_layout(path, only_esc10=source == 'esc10')
+    loose = rows.attrs.get('loose', [])
     rows,problems,count = _readable(rows, strict)
     clips = _as_clips(root, rows, seed, n_folds, check)
     _warn_of_leaks(clips)
     _warn_of_problems(problems, count, source)
-    clips.attrs.update(problems=[dict(path=path, reason=reason) for path,reason in problems], made_folds=not _has(rows, 'fold'))
+    problems = [dict(path=path, reason=reason) for path,reason in problems]
+    clips.attrs.update(problems=problems, loose=loose, made_folds=not _has(rows, 'fold'))
     return clips
 
 # %% ../nbs/00_datasets.ipynb #9cb0dabe
@@ -743,11 +749,12 @@ def findings(
     "What a person should look at: unreadable, duplicate, near-silent and clipped clips, sources in two folds"
     unreadable = [dict(finding='unreadable', clip=o['path'], detail=o['reason']) for o in facts.attrs.get('problems', ())]
     unreadable += [dict(finding='unreadable', clip=o.path, detail=o.problem) for o in facts[facts.problem.ne('')].itertuples()]
+    loose = [dict(finding='in no class folder', clip=path, detail='left out') for path in facts.attrs.get('loose', ())]
     silent = [dict(finding='near-silent', clip=clip, detail=f'{level:.0f} dB')
         for clip,level in facts.loc[facts.level < NEAR_SILENT, ['clip', 'level']].to_numpy()]
     clipped = [dict(finding='clipped', clip=clip, detail=f'{share:.1%} of its samples')
         for clip,share in facts.loc[facts.clipped > CLIPPED, ['clip', 'clipped']].to_numpy()]
-    return pd.DataFrame([*unreadable, *_twins(facts), *silent, *clipped, *_in_two_folds(facts)], columns=['finding', 'clip', 'detail'])
+    return pd.DataFrame([*unreadable, *loose, *_twins(facts), *silent, *clipped, *_in_two_folds(facts)], columns=['finding', 'clip', 'detail'])
 
 # %% ../nbs/00_datasets.ipynb #1113d540
 def copies_as_one_source(
@@ -779,7 +786,7 @@ class Survey(NamedTuple):
         "All of it for people"
         facts,kinds = self.facts,[f'{o.clips} {o.format} {o.rate} Hz {o.channels} ch' for o in self.formats().itertuples()]
         whole = f'{len(facts)} clips, {facts.label.nunique()} classes, {facts.fold.nunique()} folds, {facts.seconds.sum()/60:.1f} minutes'
-        files = f'Files: {"; ".join(kinds[:8])}{f"; and {len(kinds) - 8} kinds more" if len(kinds) > 8 else ""}'
+        files = f'Files: {"; ".join(kinds[:8])}{f"; and {len(kinds) - 8} more" if len(kinds) > 8 else ""}'
         found = [f'  {o.finding}: {o.clip} ({o.detail})' for o in self.findings.head(most).map(lambda o: ' '.join(o.split())).itertuples()]
         more = [f'  and {len(self.findings) - most} more'] if len(self.findings) > most else []
         counts = ', '.join(f'{n} {name}' for name,n in self.findings.finding.value_counts().items())

@@ -6,7 +6,7 @@
 __all__ = ['BUDGETS', 'PATCHES_PER_CLIP', 'log', 'NETS', 'WORK', 'plan', 'clip_scores', 'learn_classifier', 'Task', 'digest',
            'one_thread', 'LogEpochs', 'do', 'TaskError', 'do_all', 'sweep', 'workers', 'fold_predictions', 'class_rows',
            'Settings', 'Arm', 'Graph', 'check', 'store_key', 'prepare_store', 'Outcome', 'experiment', 'training_rate',
-           'outline', 'reasons', 'embedded', 'notebook_parameters', 'fold_notebooks']
+           'deforming_rate', 'outline', 'reasons', 'embedded', 'notebook_parameters', 'fold_notebooks']
 
 # %% ../nbs/05_experiment.ipynb #3de88045
 import hashlib
@@ -44,9 +44,9 @@ from upath import UPath
 
 import metaug
 
-from .augmentation import DEFORMATIONS, augment, store_attrs
+from .augmentation import DEFORMATIONS, augment, deform_clip, store_attrs
 from .batches import ResidentMels, patch_dls, shuffled
-from .datasets import InputError, load_clips
+from .datasets import InputError, load_clips, read_audio
 from .features import FRAME, SAMPLE_RATE, VERSIONS, LogMelStore, patch_starts, write_atomic
 from .metric import averaged_log_mels, dead_units, learn_metric, rank_loss, warn_if_collapsed
 from .networks import RECIPES, KeepBest, Trained, classifier, embed, keep_memory, predict, return_memory, save_weights, seeded, train
@@ -654,12 +654,15 @@ def check(
     if missing := sorted(set(settings.folds or ()) - set(folds)): raise InputError(f"fold must be one of {folds}, got {missing[0]}")
     if settings.valid_folds is not None and not 1 <= settings.valid_folds < len(folds):
         raise InputError(f"valid_folds must be from 1 to {len(folds) - 1}, got {settings.valid_folds}")
-    if judged: _check_parts(clips, folds, settings.k)
-
-
-def _check_parts(clips, folds, ks):
-    "Every metric net needs two clips of each class, and as many references as neighbours."
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
+    for pair in itertools.combinations(folds, 2):
+        left = counts.drop(columns=list(pair)).sum(axis=1)
+        if left.min() < 1: raise InputError(f"class {left.idxmin()} has no clips outside folds {list(pair)}; a classifier needs 1")
+    if judged: _check_parts(counts, folds, settings.k)
+
+
+def _check_parts(counts, folds, ks):
+    "Every metric net needs two clips of each class, and as many references as neighbours."
     for excluded in itertools.combinations(folds, 3):
         left = counts.drop(columns=list(excluded)).sum(axis=1)
         if left.min() < 2:
@@ -829,15 +832,61 @@ def training_rate(
     return bs * steps / (time.perf_counter() - begun)
 
 
+def deforming_rate(
+    clips: pd.DataFrame,  # clips table
+    *,
+    engine: str = "spectral",
+    background: tuple[str, ...] = (),  # sound files; generated street-like noise when there are none
+) -> float:  # seconds of sound a second, in one process
+    "How fast this machine makes a clip's log-mels and those of its 20 deformations, measured now on a clip of middle length."
+    y = read_audio(clips.sort_values("seconds").iloc[len(clips) // 2].path)[: 10 * SAMPLE_RATE]
+    for again in range(2):  # the first one compiles
+        begun = time.perf_counter()
+        deform_clip(y, clip="", engine=engine, background=background)
+    return len(y) / SAMPLE_RATE / (time.perf_counter() - begun)
+
+
+def _versions(scheme):
+    "Samples of a clip that a scheme trains on, at most."
+    return 1 if scheme == "none" else 5 if scheme.startswith("only-") else VERSIONS
+
+
+def _trained(task, clips):
+    "Patches that a training learns from in an epoch, and how many a step takes."
+    how, n = task.inputs, int((~clips.fold.isin(task.inputs.get("excluded") or task.inputs["pair"])).sum())
+    if how.get("net") == "npair": return n, 2 * clips.label.nunique()
+    return n * (_versions(how["scheme"]) if how.get("budget") == "epochs" else PATCHES_PER_CLIP), RECIPES[how["recipe"]].bs
+
+
+def _steps(task, clips):
+    "Optimiser's steps of a training."
+    if task.kind not in ("net", "classifier"): return 0
+    patches, bs = _trained(task, clips)
+    return task.inputs["epochs"] * -(-patches // bs)
+
+
 def _patches(task, graph, clips):
     "Patches that a training goes through, scored ones at a third."
     if task.kind not in ("net", "classifier"): return 0
     held_out = clips.fold.isin(task.inputs.get("excluded") or task.inputs["pair"])
     scored = sum(len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))) for s in clips.seconds[held_out]) / 3
-    trained, epochs = int((~held_out).sum()), task.inputs["epochs"]
-    if task.inputs.get("net") == "npair": return epochs * trained + epochs / 5 * scored
-    if task.inputs.get("budget") == "epochs": return epochs * (trained * (VERSIONS if task.inputs["scheme"] != "none" else 1) + scored)
-    return epochs * (trained * PATCHES_PER_CLIP + scored)
+    if task.inputs.get("net") == "npair": scored /= 5  # every fifth epoch
+    return task.inputs["epochs"] * (_trained(task, clips)[0] + scored)
+
+
+def _roles(graph):
+    "How many trainings one of ours stands for, were each made for its role."
+    pairs = [(t, v) for t in graph.tests for v in graph.valid_folds(t)]
+    sets = {frozenset(pair) for pair in pairs}
+    triples = {pair | {i} for pair in sets for i in graph.folds if i not in pair}
+    return {"metric nets": len(pairs) * (len(graph.folds) - 2) / max(1, len(triples)), "classifiers": len(pairs) / len(sets)}
+
+
+def _store_row(graph, clips, cache):
+    "Clips of the store as tasks, and the seconds of sound that are to be deformed."
+    path = UPath(cache) / "stores" / graph.store
+    left = _store(cache, graph.store).missing() if (path / "clips.parquet").exists() else range(len(clips))
+    return dict(tasks=len(clips), done=len(clips) - len(left)), float(clips.seconds.iloc[list(left)].sum())
 
 
 def outline(
@@ -846,15 +895,24 @@ def outline(
     cache: Path,  # folder of all tasks' outputs
     *,
     rate: float | None = None,  # patches a second and process, see `training_rate`
+    deforming: float | None = None,  # seconds of sound a second and process, see `deforming_rate`
     jobs: int = -1,  # processes; -1 is one a core
-) -> pd.DataFrame:  # a row a stage: tasks, done, patches; with a rate: hours
-    "What a run would do."
-    rows = {}
+) -> pd.DataFrame:  # a row a stage: tasks done steps patches; with the rates: hours, and those role by role
+    "What a run would do, at most: a scheme that selects counts as if it accepted all."
+    row, seconds = _store_row(graph, clips, cache)
+    rows, hours = {"store": dict(row, steps=0, patches=0)}, {"store": seconds / (deforming or math.nan)}
     for stage, tasks in graph.stages.items():
+        if not tasks: continue
         todo = [task for task in tasks if not task.done(cache)]
-        rows[stage] = dict(tasks=len(tasks), done=len(tasks) - len(todo), patches=int(sum(_patches(task, graph, clips) for task in todo)))
+        patches = int(sum(_patches(task, graph, clips) for task in todo))
+        rows[stage] = dict(tasks=len(tasks), done=len(tasks) - len(todo), steps=sum(_steps(task, clips) for task in todo), patches=patches)
+        hours[stage] = patches / (rate or math.nan)
     table = pd.DataFrame(rows).T
-    return table if rate is None else table.assign(hours=(table.patches / rate / joblib.effective_n_jobs(jobs) / 3600).round(2))
+    if rate is None: return table
+    table["hours"] = pd.Series(hours) / joblib.effective_n_jobs(jobs) / 3600
+    table["role_by_role"] = table.hours * [_roles(graph).get(stage, 1) for stage in table.index]
+    return table.round(2)
+
 
 # %% ../nbs/05_experiment.ipynb #c55fa07c
 _MADE_BEFORE = {

@@ -44,7 +44,13 @@ def test_a_dry_run_lists_what_would_be_done(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("args, word", [(["--folds", "one"], "folds must be numbers"), (["--recipe", "old"], "recipe must be one of"), (["--k", "0"], "k must be from 1"), (["--epochs", "0"], "epochs must be")])
+BAD_OPTIONS = {
+    "--folds one": "folds must be numbers", "--recipe old": "recipe must be one of", "--k 0": "k must be from 1", "--k x": "'x' is not a list of int",
+    "--epochs 0": "epochs must be", "--epochs x": "'x' is not a valid integer", "--jobs 0": "must be at least 1", "--sheme none": "No such option",
+}
+
+
+@pytest.mark.parametrize("args, word", [(args.split(), word) for args, word in BAD_OPTIONS.items()], ids=BAD_OPTIONS)
 def test_bad_options_are_one_line(args, word):
     told = metaug("run", "--data", "generated", *args)
     assert told.exit_code == 2 and told.stderr.startswith("metaug: ") and word in told.stderr and told.stderr.count("\n") == 1

@@ -94,14 +94,14 @@ def test_unreadable(tmp_path):
     refused(lambda: read_audio(tmp_path/'empty.wav'), 'empty.wav: the file is empty')
     refused(lambda: read_audio(tmp_path/'a.raw'), 'a.raw: not a sound file')
     refused(lambda: read_audio(tmp_path/'gone.wav'), 'gone.wav: no such file')
-    refused(lambda: read_audio(tmp_path), 'no such file')
+    refused(lambda: read_audio(tmp_path), 'not a regular file')
     refused(lambda: read_audio(put(tmp_path/'none.wav', np.zeros(0), 44100)), 'none.wav: holds no sound')
     (tmp_path/'two\nlines.wav').write_text('hello')
     refused(lambda: read_audio(tmp_path/'two\nlines.wav'), 'two lines.wav')
 
 def test_fifo_does_not_hang(tmp_path):
     os.mkfifo(tmp_path/'pipe.wav')
-    refused(lambda: read_audio(tmp_path/'pipe.wav'), 'no such file')
+    refused(lambda: read_audio(tmp_path/'pipe.wav'), 'not a regular file')
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize('rate', [44100, 48000])
@@ -168,6 +168,8 @@ def test_hidden_files_links_and_loops(tmp_path):
 def test_loose_sounds_are_warned_of(tmp_path):
     put(tree(tmp_path, cat=2, dog=2)/'loose.wav')
     with pytest.warns(UserWarning, match='1 sounds lie in no class folder'): assert len(load_clips(tmp_path, n_folds=2)) == 4
+    found = datasets.survey(tmp_path).findings
+    assert found.finding.eq('in no class folder').sum() == 1 and found['clip'].str.endswith('loose.wav').any()
 
 def test_bad_folders(tmp_path, monkeypatch):
     refused(lambda: load_clips(tmp_path/'gone'), 'gone', 'neither a folder', 'generated, esc10, esc50, urbansound8k')

@@ -160,9 +160,10 @@ def sounds(folder, per_class) -> Path:
     return folder
 
 
-def with_folds(folder, n) -> Path:
+def with_folds(folder, n, of_b=None) -> Path:
+    "A table of two classes in n folds, or class b in fewer."
     sounds(folder, {"a": 8, "b": 8})
-    rows = [(f"{label}/{i}.wav", label, 1 + i % n) for label in "ab" for i in range(8)]
+    rows = [(f"{label}/{i}.wav", label, 1 + i % folds) for label, folds in (("a", n), ("b", of_b or n)) for i in range(8)]
     pd.DataFrame(rows, columns=["path", "label", "fold"]).to_csv(folder / "clips.csv", index=False)
     return folder / "clips.csv"
 
@@ -177,7 +178,8 @@ BAD = {
     "folder without sound": (lambda d: (d / "empty" / "a").mkdir(parents=True) or d / "empty", [], "empty"),
     "class with one clip": (lambda d: sounds(d / "one", {"a": 4, "b": 1}), [], "b"),
     "one fold only": (lambda d: with_folds(d / "single", 1), [], "fold"),
-    "too few folds for metric learning": (lambda d: with_folds(d / "three", 2), ["--schemes", "metric"], "folds"),
+    "too few folds for metric learning": (lambda d: with_folds(d / "three", 3), ["--schemes", "metric"], "folds"),
+    "class missing from a training set": (lambda d: with_folds(d / "partial", 4, of_b=2), ["--schemes", "none"], "class b has no clips outside folds [1, 2]"),
     "text file named .wav": (lambda d: text_file(d / "text"), [], "0.wav"),
     "unknown scheme": (lambda d: with_folds(d / "scheme", 4), ["--schemes", "none,best"], "best"),
     "k larger than the reference": (lambda d: with_folds(d / "k", 4), ["--schemes", "metric", "--k", "99"], "k must be"),
