@@ -27,7 +27,8 @@ venv: $(STAMP) ## Set up: a virtual environment in .venv with the tested version
 
 # An environment whose last install was cut off, or that has no working pip, is emptied and made anew:
 # half a package can look installed. muda goes in without its dependencies, since one of them, pysoundfile,
-# overwrites the files of soundfile; the rest of what muda needs is in the lock.
+# overwrites the files of soundfile; the rest of what muda needs is in the lock. Its setup script imports `imp`,
+# which Python 3.12 dropped: .ci/muda lends it one.
 $(STAMP): requirements.lock settings.ini setup.py
 	@set -e; \
 	new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
@@ -49,7 +50,7 @@ $(STAMP): requirements.lock settings.ini setup.py
 	touch "$(UNDONE)"; \
 	echo "Installing the tested versions: some minutes the first time"; \
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(MUDA)"; \
+	PYTHONPATH=.ci/muda "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(MUDA)"; \
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	"$(BIN)/python" -W ignore -c 'import ipykernel, muda, soundfile'; \
 	mv "$(UNDONE)" "$@"; \

@@ -48,7 +48,7 @@ def tidied(
     nb: dict,  # a notebook
 ) -> dict:  # the same notebook with the cells mended
     """Say `include: false` for `hide`: nbdev, Quarto and smalldocs all understand it, `hide` only nbdev.
-    Drop other packages' warnings from the outputs: they teach nothing and name this machine's folders.
+    Drop other programs' warnings from the outputs: they teach nothing, and Python's name this machine's folders.
     Put the title before a lone `default_exp`: the site takes a page's title from a notebook's first cell."""
     cells = nb["cells"]
     if len(cells) > 1 and re.fullmatch(r"#\|\s*default_exp\s+\S+\s*", source(cells[0])) and source(cells[1]).startswith("# "):
@@ -58,7 +58,7 @@ def tidied(
             continue
         if HIDE.search(source(cell)):
             cell["source"] = HIDE.sub("#| include: false", source(cell)).splitlines(keepends=True)
-        cell["outputs"] = [o for o in cell["outputs"] if not (o.get("name") == "stderr" and "site-packages" in "".join(o["text"]))]
+        cell["outputs"] = [o for o in cell["outputs"] if not (o.get("name") == "stderr" and re.search("site-packages|^sox WARN", "".join(o["text"]), re.M))]
     return nb
 
 

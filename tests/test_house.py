@@ -360,9 +360,10 @@ def test_tidied_hides_in_a_way_that_all_tools_know():
     assert [house.source(c) for c in house.tidied(nb)["cells"]] == ["#| include: false\nimport os", "#| hide"]
 
 
-def test_tidied_drops_other_packages_warnings_alone():
+@pytest.mark.parametrize("text", ["/x/site-packages/a.py:1: FutureWarning: old\n", "sox WARN compand: compand clipped 6 samples; decrease volume?\n"])
+def test_tidied_drops_other_programs_warnings_alone(text):
     kept = [{"output_type": "stream", "name": "stderr", "text": ["our own word\n"]}, {"output_type": "execute_result", "data": {}}]
-    warning = {"output_type": "stream", "name": "stderr", "text": ["/x/site-packages/a.py:1: FutureWarning: old\n"]}
+    warning = {"output_type": "stream", "name": "stderr", "text": [text]}
     nb = {"cells": [{"cell_type": "code", "source": "1", "outputs": [warning, *kept]}]}
     assert house.tidied(nb)["cells"][0]["outputs"] == kept
 
