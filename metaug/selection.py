@@ -11,13 +11,14 @@ __all__ = ['UNITS', 'CHUNK_VALUES', 'SAMPLE_KEY', 'SCHEMES', 'OVERALL', 'unit_ro
 # %% ../nbs/04_selection.ipynb #2c75d740
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from importlib import import_module
 from typing import NamedTuple
 
 import numba
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from .datasets import InputError
 
@@ -145,6 +146,10 @@ def _fitting(
     return query, reference, k
 
 # %% ../nbs/04_selection.ipynb #5db14f5e
+@lru_cache(maxsize=1)
+def _libraries(): return ThreadpoolController() # looking for them takes longer than a small search
+
+
 def nearest(
     query:np.ndarray, # embeddings to be judged, shape (n, d)
     reference:np.ndarray, # embeddings to compare with, shape (m, d)
@@ -163,7 +168,7 @@ def nearest(
         part = slice(start, start + step)
         rows = unit_rows(query[part], name="query", first=start)
         _scan(rows.astype(np.float32) @ rough_reference, rows, reference, margin, found[part], units[part])
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
+    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
         for _ in pool.map(search, range(0, len(query), step)): pass # one after the other, for the first error
     return found, units / UNITS
 
