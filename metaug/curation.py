@@ -29,7 +29,7 @@ from tqdm.auto import tqdm
 from .augmentation import DEFORMATIONS, ENGINES, deform, jams_of, load_background, pcm16
 from .batches import ResidentMels
 from .datasets import InputError, copies_as_one_source, file_facts, findings, load_clips, make_folds, read_audio
-from .experiment import Settings, Task, TaskError, WORK, deforming_rate, do_all, prepare_store, store_key, training_rate
+from .experiment import Settings, Task, TaskError, WORK, deforming_rate, do_all, middle_sound, prepare_store, store_key, training_rate
 from .features import FRAME, PATCH, SAMPLE_RATE, VERSIONS, LogMelStore, log_mel, patch_starts, write_atomic
 from .listening import mp3, page
 from .metric import averaged_log_mels, by_rank_loss, dead_units, learn_metric, rank_loss, warn_if_collapsed
@@ -395,7 +395,7 @@ def _timed(function):
 
 def _calibrate(clips, engine, background):
     "Seconds of work a second of sound: deforming, and one deformed sound that can be played; trained patches a second."
-    y = read_audio(clips.sort_values("seconds").iloc[len(clips) // 2].path)[: 10 * SAMPLE_RATE]
+    y = middle_sound(clips)
     sounding = _timed(lambda: mp3(deform(y, deformation="stretch", level=0, engine="rubberband")))
     return 1 / deforming_rate(clips, engine=engine, background=background), sounding * SAMPLE_RATE / len(y), training_rate()
 
@@ -406,6 +406,7 @@ def forecast(
     engine: str = "spectral",  # spectral, rubberband or muda
     background=(),  # sound files for bgnoise; none: generated street-like noise
     audio: bool = True,  # whether sound is written
+    report: bool = True,  # whether report.html is written
     epochs: int | None = None,  # of the metric nets; None: see `default_epochs`
     jobs: int = -1,  # processes; -1 is one a core
 ) -> pd.DataFrame:  # a row a stage: work, minutes
@@ -420,7 +421,7 @@ def forecast(
     }
     sounds = sounding * seconds * (VERSIONS - 1) / jobs  # of all deformed samples
     if audio: rows["write sound"] = (f"at most {len(clips) * VERSIONS} files", sounds)
-    rows["write report"] = (f"a page that plays at most {len(clips) * VERSIONS} sounds", sounds)
+    if report: rows["write report"] = (f"a page that plays at most {len(clips) * VERSIONS} sounds", sounds)
     return pd.DataFrame([dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()])
 
 
@@ -449,8 +450,8 @@ class Selection(NamedTuple):
         "In a few lines."
         kept = len(self.manifest) - len(self.found.clips)
         counts = f"{len(self.found.clips)} originals and {kept} of {len(self.acceptance)} judged deformed ones"
-        files = f"Listed in {self.out / 'manifest.csv'}; to look and listen: {self.out / 'report.html'}"
-        return f"{self.summary.to_string()}\n{len(self.manifest)} samples: {counts}, in {self.out}\n{files}"
+        there = [str(self.out / name) for name in ("manifest.csv", "report.html") if (self.out / name).exists()]
+        return f"{self.summary.to_string()}\n{len(self.manifest)} samples: {counts}, in {self.out}\nSee {' and '.join(there)}"
 
     def as_dict(self) -> dict:  # JSON
         "The same for machines."
@@ -520,7 +521,7 @@ def select(
     epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
     _ours(out, dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, clips=store_key(found.clips, settings)))
     if tell:
-        expected = forecast(found, engine=engine, background=background, audio=audio, epochs=epochs, jobs=jobs)
+        expected = forecast(found, engine=engine, background=background, audio=audio, report=report, epochs=epochs, jobs=jobs)
         tell(f"{found.text()}\n{expected.to_string(index=False)}")
     with _Alone(out):
         store = prepare_store(found.clips, settings, cache=cache, jobs=jobs, progress=progress)

@@ -6,7 +6,7 @@
 __all__ = ['BUDGETS', 'PATCHES_PER_CLIP', 'log', 'NETS', 'WORK', 'plan', 'clip_scores', 'learn_classifier', 'Task', 'digest',
            'one_thread', 'LogEpochs', 'do', 'TaskError', 'do_all', 'sweep', 'workers', 'fold_predictions', 'class_rows',
            'Settings', 'Arm', 'Graph', 'check', 'store_key', 'prepare_store', 'Outcome', 'experiment', 'training_rate',
-           'deforming_rate', 'outline', 'reasons', 'embedded', 'notebook_parameters', 'fold_notebooks']
+           'middle_sound', 'deforming_rate', 'outline', 'reasons', 'embedded', 'notebook_parameters', 'fold_notebooks']
 
 # %% ../nbs/05_experiment.ipynb #3de88045
 import hashlib
@@ -273,9 +273,9 @@ def _told(bar, cache):
 def _run(todo, cache, jobs, bar, finished):
     "Do tasks side by side; gives the failures."
     failed = []
-    workers = min(joblib.effective_n_jobs(jobs), len(todo))
     calls = (joblib.delayed(_attempt)(task, cache) for task in todo)
-    outcomes = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(calls)
+    processes = min(joblib.effective_n_jobs(jobs), len(todo))
+    outcomes = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)(calls)
     for task, error in outcomes:
         bar.update()
         if error: failed.append(f"{task.label}: {error}")
@@ -655,10 +655,15 @@ def check(
     if settings.valid_folds is not None and not 1 <= settings.valid_folds < len(folds):
         raise InputError(f"valid_folds must be from 1 to {len(folds) - 1}, got {settings.valid_folds}")
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
+    _check_classifiers(counts, folds)
+    if judged: _check_parts(counts, folds, settings.k)
+
+
+def _check_classifiers(counts, folds):
+    "Every classifier needs a clip of each class, or it lacks an output for what it is tested on."
     for pair in itertools.combinations(folds, 2):
         left = counts.drop(columns=list(pair)).sum(axis=1)
         if left.min() < 1: raise InputError(f"class {left.idxmin()} has no clips outside folds {list(pair)}; a classifier needs 1")
-    if judged: _check_parts(counts, folds, settings.k)
 
 
 def _check_parts(counts, folds, ks):
@@ -809,7 +814,7 @@ def experiment(
 
 def _do_stages(graph, clips, cache, jobs, progress):
     "All tasks, stage by stage, under a bar that counts patches, by which the time left is told."
-    left = {task.key: int(_patches(task, graph, clips)) for tasks in graph.stages.values() for task in tasks if not task.done(cache)}
+    left = {task.key: int(_patches(task, clips)) for tasks in graph.stages.values() for task in tasks if not task.done(cache)}
     with tqdm(total=sum(left.values()), desc="all", unit="patch", unit_scale=True, disable=not progress or not left) as bar:
         for stage, tasks in graph.stages.items():
             do_all(tasks, cache, name=stage, jobs=jobs, progress=progress, finished=lambda task: bar.update(left[task.key]))
@@ -832,6 +837,13 @@ def training_rate(
     return bs * steps / (time.perf_counter() - begun)
 
 
+def middle_sound(
+    clips: pd.DataFrame,  # clips table
+) -> np.ndarray:  # waveform, (n,), at most 10 s
+    "A clip of middle length, on which to measure how fast this machine is."
+    return read_audio(clips.sort_values("seconds").iloc[len(clips) // 2].path)[: 10 * SAMPLE_RATE]
+
+
 def deforming_rate(
     clips: pd.DataFrame,  # clips table
     *,
@@ -839,7 +851,7 @@ def deforming_rate(
     background: tuple[str, ...] = (),  # sound files; generated street-like noise when there are none
 ) -> float:  # seconds of sound a second, in one process
     "How fast this machine makes a clip's log-mels and those of its 20 deformations, measured now on a clip of middle length."
-    y = read_audio(clips.sort_values("seconds").iloc[len(clips) // 2].path)[: 10 * SAMPLE_RATE]
+    y = middle_sound(clips)
     for again in range(2):  # the first one compiles
         begun = time.perf_counter()
         deform_clip(y, clip="", engine=engine, background=background)
@@ -851,9 +863,12 @@ def _versions(scheme):
     return 1 if scheme == "none" else 5 if scheme.startswith("only-") else VERSIONS
 
 
-def _trained(task, clips):
+def _is_held_out(task, clips): return clips.fold.isin(task.inputs.get("excluded") or task.inputs["pair"])
+
+
+def _epoch(task, clips):
     "Patches that a training learns from in an epoch, and how many a step takes."
-    how, n = task.inputs, int((~clips.fold.isin(task.inputs.get("excluded") or task.inputs["pair"])).sum())
+    how, n = task.inputs, int((~_is_held_out(task, clips)).sum())
     if how.get("net") == "npair": return n, 2 * clips.label.nunique()
     return n * (_versions(how["scheme"]) if how.get("budget") == "epochs" else PATCHES_PER_CLIP), RECIPES[how["recipe"]].bs
 
@@ -861,17 +876,17 @@ def _trained(task, clips):
 def _steps(task, clips):
     "Optimiser's steps of a training."
     if task.kind not in ("net", "classifier"): return 0
-    patches, bs = _trained(task, clips)
+    patches, bs = _epoch(task, clips)
     return task.inputs["epochs"] * -(-patches // bs)
 
 
-def _patches(task, graph, clips):
+def _patches(task, clips):
     "Patches that a training goes through, scored ones at a third."
     if task.kind not in ("net", "classifier"): return 0
-    held_out = clips.fold.isin(task.inputs.get("excluded") or task.inputs["pair"])
-    scored = sum(len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))) for s in clips.seconds[held_out]) / 3
+    seconds = clips.seconds[_is_held_out(task, clips)]
+    scored = sum(len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))) for s in seconds) / 3
     if task.inputs.get("net") == "npair": scored /= 5  # every fifth epoch
-    return task.inputs["epochs"] * (_trained(task, clips)[0] + scored)
+    return task.inputs["epochs"] * (_epoch(task, clips)[0] + scored)
 
 
 def _roles(graph):
@@ -904,13 +919,13 @@ def outline(
     for stage, tasks in graph.stages.items():
         if not tasks: continue
         todo = [task for task in tasks if not task.done(cache)]
-        patches = int(sum(_patches(task, graph, clips) for task in todo))
+        patches = int(sum(_patches(task, clips) for task in todo))
         rows[stage] = dict(tasks=len(tasks), done=len(tasks) - len(todo), steps=sum(_steps(task, clips) for task in todo), patches=patches)
         hours[stage] = patches / (rate or math.nan)
     table = pd.DataFrame(rows).T
     if rate is None: return table
     table["hours"] = pd.Series(hours) / joblib.effective_n_jobs(jobs) / 3600
-    table["role_by_role"] = table.hours * [_roles(graph).get(stage, 1) for stage in table.index]
+    table["role_by_role"] = table.hours * pd.Series(_roles(graph)).reindex(table.index, fill_value=1)
     return table.round(2)
 
 

@@ -1,5 +1,9 @@
 "The bench: what it counts, that it goes on without programs that are missing, and what it writes."
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,3 +74,12 @@ def test_a_plain_learner_has_the_same_losses(kind, bs):
     try: ours, usual = ([loss for call in range(2) for loss in benchmarks._fit(kind, side, bs, 2, call)[1]] for side in ("ours", "usual"))
     finally: torch.set_num_threads(threads)
     assert len(ours) == 4 and np.allclose(ours, usual, rtol=1e-3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux alone hands a parent's peak on")
+def test_the_peak_is_not_the_parents():
+    child = "from metaug.benchmarks import _peak; print(_peak())"
+    parent = f"import subprocess, sys; fat = b'x' * (3 << 30); subprocess.run([sys.executable, '-W', 'ignore', '-c', {child!r}], check=True)"
+    told = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr[-2000:]
+    assert 50 < float(told.stdout) < 2500

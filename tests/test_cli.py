@@ -90,6 +90,7 @@ def test_select_tells_what_it_found_and_what_came_out(sounds, tmp_path):
     told = metaug("select", sounds, "--out", tmp_path / "out", *quick)
     assert told.exit_code == 0, told.output
     assert "Found 8 clips of 2 classes" in told.stdout and "minutes" in told.stdout and "samples: 8 originals and" in told.stdout
+    assert "write report" in told.stdout and f"See {tmp_path / 'out' / 'manifest.csv'} and {tmp_path / 'out' / 'report.html'}" in told.stdout
     assert {"manifest.csv", "acceptance.parquet", "summary.csv", "report.html", "cat", "dog"} <= {p.name for p in (tmp_path / "out").iterdir()}
     again = metaug("select", sounds, "--out", tmp_path / "out", *quick, "--json")
     assert json.loads(again.stdout)["clips"] == 8

@@ -99,6 +99,11 @@ def test_unreadable(tmp_path):
     (tmp_path/'two\nlines.wav').write_text('hello')
     refused(lambda: read_audio(tmp_path/'two\nlines.wav'), 'two lines.wav')
 
+def test_a_file_that_is_there_is_not_said_to_be_missing(tmp_path):
+    (tmp_path/'noise.mp3').write_bytes(bytes(range(256))*40)
+    with pytest.raises(InputError) as told: read_audio(tmp_path/'noise.mp3')
+    assert 'noise.mp3: not a sound file' in str(told.value) and 'does not exist' not in str(told.value)
+
 def test_fifo_does_not_hang(tmp_path):
     os.mkfifo(tmp_path/'pipe.wav')
     refused(lambda: read_audio(tmp_path/'pipe.wav'), 'not a regular file')
