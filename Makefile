@@ -4,7 +4,7 @@
 VENV ?= .venv
 # Empty: the first of python3.11, python3.12, python3.13 and python3 that is new enough.
 PYTHON ?=
-RUN_ARGS ?= run --data generated --folds 1 --valid-folds 1 --epochs 8 --metric-epochs 12 --out runs/generated
+RUN_ARGS ?= run --data generated --folds 1 --valid-folds 1 --epochs 6 --metric-epochs 10 --out runs/generated
 TEST_ARGS ?=
 STUDY_ARGS ?=
 MUDA ?= muda==0.4.1
@@ -59,8 +59,10 @@ $(STAMP): requirements.lock settings.ini setup.py
 run: $(STAMP) ## The main job: metric-learning selection on generated sounds, at most 5 minutes
 	$(BIN)/metaug $(RUN_ARGS)
 
+# A process a notebook, so that one that fails or is killed is named and the others' memory is given back.
 test: $(STAMP) ## Run the notebooks' cells as tests, then the tests in tests/
-	$(ONE_THREAD) $(BIN)/nbdev_test --n_workers 2
+	@printf '%s\n' nbs/*.ipynb nbs/tutorials/*.ipynb | $(ONE_THREAD) PYTHONFAULTHANDLER=1 xargs -P 2 -n 1 sh -c \
+	    '$(BIN)/nbdev_test --n_workers 0 --path "$$0" && echo "passed: $$0" || { echo "failed: $$0, status $$?"; exit 1; }'
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -ra -n 2 --dist loadfile --no-loadscope-reorder --durations=12 tests $(TEST_ARGS)
 
 study: $(STAMP) ## The study on ESC-10: some eight hours on two cores, goes on where it was cut off

@@ -287,7 +287,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 
     \b
     Examples:
-      metaug run --data generated --folds 1 --valid-folds 1 --epochs 8
+      metaug run --data generated --folds 1 --valid-folds 1 --epochs 6
       metaug run --data esc10 --schemes none,brute,metric,random --k 1,5 --seeds 0,1
       metaug run --data /shared/esc10 --out /shared/runs/esc10 --scheduler tcp://node1:8786
     """
