@@ -34,10 +34,6 @@ import sklearn.neighbors
 import soundfile
 import torch
 import torch.nn.functional as F
-from fastai.callback.core import Callback
-from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
-from fastai.data.transforms import ColReader
-from fastai.learner import Learner
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -49,6 +45,13 @@ from .features import FRAME, N_MELS, PATCH, SAMPLE_RATE, TOP_DB, VERSIONS, LogMe
 from .metric import METRIC_RECIPE, learn_metric, npair_loss, pair_batches, rank_loss
 from .networks import RECIPES, KeepBest, classifier, encoder, keep_memory, seeded, train
 from .selection import nearest
+
+# %% ../nbs/08_benchmarks.ipynb #fa57a1a8
+# after metaug's modules, which keep what fastai warns of at import to themselves
+from fastai.callback.core import Callback
+from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
+from fastai.data.transforms import ColReader
+from fastai.learner import Learner
 
 # %% ../nbs/08_benchmarks.ipynb #6981d3ee
 faiss = importlib.import_module("faiss") if importlib.util.find_spec("faiss") else None
@@ -253,7 +256,7 @@ class _Losses(Callback):
 
     def before_fit(self): self.values = []
 
-    def after_batch(self): self.values.append(float(self.loss))
+    def after_batch(self): self.values.append(self.loss.item())
 
 # %% ../nbs/08_benchmarks.ipynb #e4600734
 @lru_cache

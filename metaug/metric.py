@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from fastai.optimizer import OptimWrapper
-
 
 from .batches import ResidentMels, Sampler, patch_dls
 from .datasets import InputError
 from .networks import KeepBest, Recipe, Trained, embed, encoder, seeded, train
+
+# %% ../nbs/03_metric.ipynb #fa57a1a3
+# after metaug's modules, which keep what fastai warns of at import to themselves
+from fastai.optimizer import OptimWrapper
 
 # %% ../nbs/03_metric.ipynb #d25998d6
 def npair_loss(

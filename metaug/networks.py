@@ -15,10 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback, CancelValidException
-from fastai.callback.schedule import Learner  # importing it gives a Learner its `fit_one_cycle`
-from fastai.learner import AvgSmoothLoss
-from fastai.optimizer import Adam, OptimWrapper
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -26,6 +22,13 @@ from torch import nn
 from .batches import ResidentMels
 from .datasets import InputError
 from .features import patch_starts
+
+# %% ../nbs/02a_networks.ipynb #fa57a1a2
+# after metaug's modules, which keep what fastai warns of at import to themselves
+from fastai.callback.core import Callback, CancelValidException
+from fastai.callback.schedule import Learner  # importing it gives a Learner its `fit_one_cycle`
+from fastai.learner import AvgSmoothLoss
+from fastai.optimizer import Adam, OptimWrapper
 
 # %% ../nbs/02a_networks.ipynb #448db384
 EMBEDDING = 64  # units of full4; Table 1

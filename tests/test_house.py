@@ -123,6 +123,12 @@ def test_importing_metaug_is_light():
     assert run_python("import sys, metaug; print('torch' in sys.modules)").strip() == "False"
 
 
+@pytest.mark.parametrize("module", ["networks", "metric", "benchmarks"])
+def test_an_import_warns_of_nothing(module):
+    done = subprocess.run([sys.executable, "-c", f"import metaug.{module}"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_help_is_light():
     code = "import sys; sys.argv = ['metaug', '--help']\nfrom metaug.cli import main\ntry: main()\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
     shown = run_python(code)
