@@ -616,10 +616,8 @@ class Graph:
         s, scheme, pair = self.settings, get_scheme(arm.scheme), sorted([test, valid])
         judged = self.judged(scheme.needs_metric, pair, arm.k, arm.seed).key if scheme.needs_metric else None
         effects = self.effects(scheme.needs_effects, test, arm.seed).key if scheme.needs_effects else None
-        name = "class" if scheme.needs_effects else arm.scheme  # both class schemes do the same with different effects
         inputs = dict(
-            store=self.store, pair=pair, scheme="class-oracle" if arm.scheme == "class-oracle" else name,
-            judged=judged, effects=effects, seed=arm.seed,
+            store=self.store, pair=pair, scheme=arm.scheme, judged=judged, effects=effects, seed=arm.seed,
             recipe=s.recipe, epochs=s.epochs, budget=s.budget, **_own_rule(arm.scheme),
         )
         stage = "class-conditional classifiers" if effects else "classifiers"

@@ -292,3 +292,14 @@ def test_a_dry_run_says_why(small, outcome, tmp_path):
     same, longer = (metaug(*common, "--epochs", epochs).output for epochs in (1, 2))
     assert same.count("done   ") == 2 + 1 + 4 and "to do" not in same
     assert longer.count(": epochs was 1, is 2") == 4 and longer.count("done   metric nets") == 2
+
+
+def test_a_class_conditional_scheme_of_ones_own_is_not_taken_for_the_papers(tmp_path, monkeypatch):
+    (tmp_path / "own_by_class.py").write_text(
+        "from metaug.selection import Scheme\n"
+        "def accept_all(judged, *, seed=0, effects=None): return [1.0] * len(judged)\n"
+        'mine = Scheme(accept_all, None, "validation", False, "all")\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    graph = Graph("store", [1, 2, 3], Settings(("own_by_class:mine", "class", "class-oracle"), folds=(1,), valid_folds=1))
+    assert [task.inputs["scheme"] for task in graph.classifiers.values()] == ["own_by_class:mine", "class", "class-oracle"]

@@ -1,9 +1,9 @@
-"""Rules of selection that the study tried beside the paper's: as many samples of each class and deformation as `metric` accepts, but others.
-Like every scheme they take an acceptance table of n rows and give a weight for each, 0 or 1, shape (n,); seed and effects are not used."""
+"""Rules of selection that the study tried beside the paper's: as many samples as `metric` accepts of each class and deformation, or as `class` accepts of each class, but others.
+Like every scheme they take an acceptance table of n rows and give a weight for each, 0 or 1, shape (n,)."""
 
 import numpy as np
 
-from metaug.selection import SAMPLE_KEY, Scheme
+from metaug.selection import SAMPLE_KEY, Scheme, accept_by_class
 
 
 def _ranked(judged, value):
@@ -23,5 +23,14 @@ def accept_narrow(judged, *, seed=0, effects=None):
     return _ranked(judged, judged.margin.abs())
 
 
+def accept_lot_by_class(judged, *, seed=0, effects=None):
+    "As many of each class as the class-conditional rule accepts, drawn by lot among all deformations: the same sizes, and no choice."
+    kept = accept_by_class(judged, effects=effects)
+    drawn = judged.assign(kept=kept, value=np.random.default_rng(seed).random(len(judged))).reset_index(drop=True)
+    by_class = drawn.sort_values("value").groupby("label")
+    return (by_class.cumcount() < by_class.kept.transform("sum")).sort_index().to_numpy(np.float64)
+
+
 hard = Scheme(accept_hard, "npair", None, False, "as many as metric, those least among their own class")
 narrow = Scheme(accept_narrow, "npair", None, False, "as many as metric, those nearest to the border")
+lot_by_class = Scheme(accept_lot_by_class, None, "validation", False, "as many of each class as class, by lot")
