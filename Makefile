@@ -29,6 +29,8 @@ venv: $(STAMP) ## Set up: a virtual environment in .venv with the tested version
 # half a package can look installed. muda goes in without its dependencies, since one of them, pysoundfile,
 # overwrites the files of soundfile; the rest of what muda needs is in the lock. Its setup script imports `imp`,
 # which Python 3.12 dropped: .ci/muda lends it one.
+# librosa compiles functions when it is first imported, and two processes that do so at once spoil them for good (numba #10128:
+# every later call dies of a segmentation fault), so it is imported once here.
 $(STAMP): requirements.lock settings.ini setup.py
 	@set -e; \
 	new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
@@ -52,7 +54,7 @@ $(STAMP): requirements.lock settings.ini setup.py
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
 	PYTHONPATH=.ci/muda "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(MUDA)"; \
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
-	"$(BIN)/python" -W ignore -c 'import ipykernel, muda, soundfile'; \
+	"$(BIN)/python" -W ignore -c 'import ipykernel, librosa.core.pitch, muda, soundfile'; \
 	mv "$(UNDONE)" "$@"; \
 	echo "Ready: $(BIN)/metaug, and the kernel python3 for Jupyter and papermill"
 

@@ -34,6 +34,7 @@ import sklearn.neighbors
 import soundfile
 import torch
 import torch.nn.functional as F
+from matplotlib.ticker import LogLocator
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -493,6 +494,8 @@ def _plot_ratios(ax, table):
     ax.errorbar(table.ratio, names, xerr=[table.ratio - table.low, table.high - table.ratio], fmt="o", capsize=3)
     ax.axvline(1, color="grey", lw=1)
     ax.set(xscale="log", xlabel="times as long with the usual tool (median, quartiles)", title="Against the usual tools")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.invert_yaxis()
 
 
@@ -500,6 +503,9 @@ def _plot_growth(ax, facts):
     for (what, part), marker in zip(facts[facts.unit.eq("s")].groupby("what"), "osD"):
         ax.plot(part.clips, part.value, marker=marker, label=what)
     ax.set(xscale="log", yscale="log", xlabel="clips", ylabel="time (s)", title="Growth")
+    sizes = sorted(facts.clips.dropna().unique().astype(int))
+    ax.set_xticks(sizes, sizes)
+    ax.minorticks_off()
     ax.legend()
 
 
