@@ -1,4 +1,5 @@
-"""Rules of selection that the study tried beside the paper's: as many samples as `metric` accepts of each class and deformation, or as `class` accepts of each class, but others.
+"""Rules of selection that the study tried beside the paper's: as many samples as `metric` accepts of each class and deformation,
+or as `class` accepts of each class, but others.
 Like every scheme they take an acceptance table of n rows and give a weight for each, 0 or 1, shape (n,)."""
 
 import numpy as np
