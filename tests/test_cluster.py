@@ -15,8 +15,9 @@ import pytest
 
 from metaug.experiment import Settings, experiment
 
-WHOLE = Settings(schemes=("none", "metric"), k=(3,), epochs=1, metric_epochs=2)
-OPTIONS = "--schemes none,metric --k 3 --epochs 1 --metric-epochs 2".split()
+# A test fold with two validation folds: five nets, one of them in both choices, and two networks to a prediction.
+PROTOCOL = Settings(schemes=("none", "metric"), k=(3,), folds=(1,), valid_folds=2, epochs=1, metric_epochs=2)
+OPTIONS = "--schemes none,metric --k 3 --folds 1 --valid-folds 2 --epochs 1 --metric-epochs 2".split()
 ONE_THREAD = dict(os.environ, OMP_NUM_THREADS="1")
 
 
@@ -34,7 +35,7 @@ def five_folds(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def here(five_folds, tmp_path_factory):
-    return experiment(str(five_folds), WHOLE, cache=tmp_path_factory.mktemp("here"), jobs=1, progress=False)
+    return experiment(str(five_folds), PROTOCOL, cache=tmp_path_factory.mktemp("here"), jobs=1, progress=False)
 
 
 def bytes_of(tables) -> dict[str, bytes]:
@@ -111,8 +112,8 @@ def test_no_scheduler_is_one_line(five_folds, tmp_path):
 
 
 def test_a_url_as_cache_gives_the_same_tables(five_folds, here):
-    far = experiment(str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache="memory://far", jobs=1, progress=False)
-    near = experiment(str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache=here.cache, jobs=1, progress=False)
+    far = experiment(str(five_folds), PROTOCOL._replace(valid_folds=1), cache="memory://far", jobs=1, progress=False)
+    near = experiment(str(five_folds), PROTOCOL._replace(valid_folds=1), cache=here.cache, jobs=1, progress=False)
     assert bytes_of(far._asdict()) == bytes_of(near._asdict())
     assert [path.name for path in far.save("memory://out")] == ["results.parquet", "acceptance.parquet", "predictions.parquet", "quality.parquet"]
 
@@ -138,7 +139,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(five_folds, here, tmp_path
 
 
 def test_another_seed_gives_other_tables_the_same_seed_the_same(five_folds, here, tmp_path):
-    one = WHOLE._replace(folds=(1,), valid_folds=1)
+    one = PROTOCOL._replace(valid_folds=1)
     first, again = (experiment(str(five_folds), one, cache=cache, jobs=1, progress=False) for cache in (here.cache, tmp_path / "again"))
     other = experiment(str(five_folds), one._replace(seeds=(1,)), cache=tmp_path / "again", jobs=1, progress=False)
     assert bytes_of(first._asdict()) == bytes_of(again._asdict())
