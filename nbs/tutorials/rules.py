@@ -24,6 +24,13 @@ def accept_narrow(judged, *, seed=0, effects=None):
     return _ranked(judged, judged.margin.abs())
 
 
+def accept_each_clip(judged, *, seed=0, effects=None):
+    "Of every clip those that lie most among their own class: first the best level of each, then the second, so that no hard clip is left out."
+    best_first = judged.sort_values(["margin", *SAMPLE_KEY], ascending=[False, *[True] * len(SAMPLE_KEY)])
+    place = best_first.groupby(["clip", "deformation"], observed=True).cumcount().reindex(judged.index)
+    return _ranked(judged, 3 * place - judged.margin)  # a margin is between -1 and 1, so the place decides first
+
+
 def accept_lot_by_class(judged, *, seed=0, effects=None):
     "As many of each class as the class-conditional rule accepts, drawn by lot among all deformations: the same sizes, and no choice."
     kept = accept_by_class(judged, effects=effects)
@@ -34,4 +41,5 @@ def accept_lot_by_class(judged, *, seed=0, effects=None):
 
 hard = Scheme(accept_hard, "npair", None, False, "as many as metric, those least among their own class")
 narrow = Scheme(accept_narrow, "npair", None, False, "as many as metric, those nearest to the border")
+each_clip = Scheme(accept_each_clip, "npair", None, False, "as many as metric, of every clip its best")
 lot_by_class = Scheme(accept_lot_by_class, None, "validation", False, "as many of each class as class, by lot")
