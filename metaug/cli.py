@@ -173,7 +173,7 @@ def protocol_options(function):
         click.option("--seeds", type=Listed(int), default="0", show_default=True),
         click.option(
             "--recipe", default="modern", show_default=True,
-            help="paper (Adagrad, batch 256) or modern (AdamW, batch 32, one cycle)",
+            help="paper (Adagrad, batch 256), modern (AdamW, batch 32, one cycle), smooth or mixup (modern with smoothed labels or blended patches)",
         ),
         click.option("--epochs", type=int, default=20, show_default=True, help="of the classifiers"),
         click.option("--metric-epochs", type=int, help="of the metric nets; three times --epochs by default"),

@@ -53,7 +53,11 @@ from .networks import RECIPES, KeepBest, Trained, classifier, embed, keep_memory
 from .selection import acceptance, candidates, class_effects, get_scheme, knn_predict, select
 
 # %% ../nbs/05_experiment.ipynb #d1c8c77c
-from fastai.callback.core import Callback  # after metaug's modules, which keep what fastai warns of at import to themselves
+# after metaug's modules, which keep what fastai warns of at import to themselves
+from fastai.callback.core import Callback
+from fastai.callback.mixup import MixUp
+from fastai.losses import CrossEntropyLossFlat
+
 
 # %% ../nbs/05_experiment.ipynb #1016d825
 def plan(
@@ -111,7 +115,9 @@ def learn_classifier(
     dls = patch_dls(mels, training, vocab=vocab, sampler=sampler, seed=seed)
     with seeded(seed):
         network, keep = classifier(len(vocab)), KeepBest(scores)
-        train(network, dls, epochs=epochs, loss=F.cross_entropy, recipe=how, keep=keep, cbs=(LogEpochs(),))
+        loss = CrossEntropyLossFlat(label_smoothing=how.label_smoothing)
+        blended = (MixUp(how.mixup),) if how.mixup else ()
+        train(network, dls, epochs=epochs, loss=loss, recipe=how, keep=keep, cbs=(LogEpochs(), *blended))
     return Trained(network, keep, mels)
 
 # %% ../nbs/05_experiment.ipynb #3673fd3b

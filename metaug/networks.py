@@ -106,18 +106,24 @@ embed = over_patches
 
 # %% ../nbs/02a_networks.ipynb #340f3034
 class Recipe(NamedTuple):
-    "How a classifier is trained."
+    "How a network is trained."
     optimiser: Callable  # a fastai optimiser function
     lr: float  # learning rate, the peak one if it changes
     bs: int  # patches a batch
     weight_decay: float
     one_cycle: bool  # whether the rate rises and falls once, or stays
+    label_smoothing: float = 0.0  # probability that a classifier's targets spread over all classes (Szegedy et al. 2016)
+    mixup: float = 0.0  # α of mixup's Beta(α, α), by which a classifier's patches are blended (Zhang et al. 2018); 0 is without
 
 
+_MODERN = Recipe(Adam, lr=3e-3, bs=32, weight_decay=1e-2, one_cycle=True)  # fastai's Adam decays weights as AdamW does
 RECIPES = {
     "paper": Recipe(partial(OptimWrapper, opt=torch.optim.Adagrad), lr=0.01, bs=256, weight_decay=0.0, one_cycle=False),  # section 3.1
-    "modern": Recipe(Adam, lr=3e-3, bs=32, weight_decay=1e-2, one_cycle=True),  # fastai's Adam decays weights as AdamW does
+    "modern": _MODERN,
+    "smooth": _MODERN._replace(label_smoothing=0.1),
+    "mixup": _MODERN._replace(mixup=0.4),  # fastai's own α
 }
+
 
 # %% ../nbs/02a_networks.ipynb #0ee6b62c
 @contextmanager

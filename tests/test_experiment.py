@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 from safetensors.numpy import load_file
 
@@ -21,6 +22,9 @@ from metaug.cli import main
 from metaug.datasets import load_clips
 from metaug.experiment import Arm, Graph, Settings, _chosen, _load, _originals, _seed, experiment, learn_classifier, one_thread, store_key
 from metaug.metric import learn_metric
+
+from fastai.callback.core import Callback
+from fastai.callback.mixup import MixUp
 
 SMALL = Settings(schemes=("none", "brute", "metric", "random"), k=(3,), folds=(1,), valid_folds=1, epochs=1, metric_epochs=2)
 
@@ -240,6 +244,52 @@ def test_sharing_is_exact(outcome, single_thread):
         alone = learn_classifier(mels, training, {fold: _originals(table, [fold])}, epochs=SMALL.epochs, seed=_seed(0, pair))
         shared = load_file(task.folder(cache) / f"weights-{fold}.safetensors")
         assert all(np.array_equal(alone.keep.weights(fold)[name].numpy(), value) for name, value in shared.items())
+
+
+class Watch(Callback):
+    "What a network is given, and what its answers cost, step by step; before mixup and after it."
+    order = -1
+    def __init__(self): self.steps = []
+    def before_batch(self): self.before = self.x.clone(), self.y.clone()
+    def after_loss(self):
+        mixup = next((cb for cb in self.learn.cbs if isinstance(cb, MixUp)), None)
+        self.steps.append((*self.before, self.x.clone(), self.pred.detach(), self.learn.loss_grad.item(), mixup and (mixup.lam, mixup.yb1[0])))
+
+
+def watched(outcome, recipe, monkeypatch) -> list:
+    "The steps of a classifier's training under a recipe."
+    train, watch = experiment_module.train, Watch()
+    monkeypatch.setattr(experiment_module, "train", lambda *args, cbs, **how: train(*args, cbs=(*cbs, watch), **how))
+    table, mels = _load(outcome.cache, outcome.graph.store)
+    learn_classifier(mels, _originals(table, [3, 4]), {1: _originals(table, [1])}, recipe=recipe, epochs=2)
+    assert len(watch.steps) > 1
+    return watch.steps
+
+
+def cost(scores, target) -> float:
+    "Cross-entropy of one patch against a distribution."
+    return -sum(q * float(p) for q, p in zip(target, scores.log_softmax(0)))
+
+
+def one_hot(label, n): return [float(i == label) for i in range(n)]
+
+
+def test_recipe_smooth_spreads_a_tenth_over_all_classes(outcome, single_thread, monkeypatch):
+    for patches, labels, given, scores, loss, _ in watched(outcome, "smooth", monkeypatch):
+        assert torch.equal(given, patches)
+        plain = [cost(of, [0.9 * q + 0.1 / len(of) for q in one_hot(label, len(of))]) for of, label in zip(scores, labels)]
+        assert loss == pytest.approx(np.mean(plain), rel=1e-5)
+
+
+def test_recipe_mixup_blends_each_patch_with_another_of_its_batch(outcome, single_thread, monkeypatch):
+    for patches, labels, given, scores, loss, (shares, others) in watched(outcome, "mixup", monkeypatch):
+        assert 0.5 <= shares.min() and shares.max() <= 1
+        plain = []
+        for mixed, own, label, share, other, of in zip(given, patches, labels, shares, others, scores):
+            candidates = patches[labels == other]
+            assert min((share * own + (1 - share) * x - mixed).abs().max() for x in candidates) < 1e-5
+            plain.append(share * cost(of, one_hot(label, len(of))) + (1 - share) * cost(of, one_hot(other, len(of))))
+        assert loss == pytest.approx(float(np.mean(plain)), rel=1e-5)
 
 
 def test_run_makes_each_fold_a_notebook_with_the_same_numbers(small, outcome, tmp_path):

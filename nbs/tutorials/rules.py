@@ -31,6 +31,23 @@ def accept_each_clip(judged, *, seed=0, effects=None):
     return _ranked(judged, 3 * place - judged.margin)  # a margin is between -1 and 1, so the place decides first
 
 
+def accept_not_lost(judged, *, seed=0, effects=None):
+    "By lot among all that have a neighbour of their own class: only what is plainly another class is rejected."
+    return _ranked(judged, np.random.default_rng(seed).random(len(judged)) + judged.own_votes.eq(0))
+
+
+def accept_hard_not_lost(judged, *, seed=0, effects=None):
+    "Those that lie least among their own class, but have a neighbour of it."
+    return _ranked(judged, judged.margin + 3 * judged.own_votes.eq(0))
+
+
+def accept_same_share(judged, *, seed=0, effects=None):
+    "Of each class and deformation the same share, those that lie most among their own class: a threshold for each instead of one for all."
+    groups = judged.sort_values(["margin", *SAMPLE_KEY], ascending=[False, *[True] * len(SAMPLE_KEY)]).groupby(["label", "deformation"])
+    place, size = groups.cumcount().reindex(judged.index), judged.groupby(["label", "deformation"]).margin.transform("size")
+    return (place < (judged.accepted.mean() * size).round()).to_numpy(np.float64)
+
+
 def accept_lot_by_class(judged, *, seed=0, effects=None):
     "As many of each class as the class-conditional rule accepts, drawn by lot among all deformations: the same sizes, and no choice."
     kept = accept_by_class(judged, effects=effects)
@@ -42,4 +59,7 @@ def accept_lot_by_class(judged, *, seed=0, effects=None):
 hard = Scheme(accept_hard, "npair", None, False, "as many as metric, those least among their own class")
 narrow = Scheme(accept_narrow, "npair", None, False, "as many as metric, those nearest to the border")
 each_clip = Scheme(accept_each_clip, "npair", None, False, "as many as metric, of every clip its best")
+not_lost = Scheme(accept_not_lost, "npair", None, False, "as many as metric, by lot among those with a neighbour of their class")
+hard_not_lost = Scheme(accept_hard_not_lost, "npair", None, False, "as many as metric, those least among their own class of those with a neighbour of it")
+same_share = Scheme(accept_same_share, "npair", None, False, "the same share of each class and deformation, its best")
 lot_by_class = Scheme(accept_lot_by_class, None, "validation", False, "as many of each class as class, by lot")
