@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['BUDGETS', 'PATCHES_PER_CLIP', 'log', 'NETS', 'WORK', 'plan', 'clip_scores', 'learn_classifier', 'Task', 'digest',
-           'one_thread', 'LogEpochs', 'do', 'TaskError', 'do_all', 'sweep', 'workers', 'fold_predictions', 'class_rows',
-           'Settings', 'Arm', 'Graph', 'check', 'store_key', 'prepare_store', 'Outcome', 'experiment', 'training_rate',
-           'middle_sound', 'deforming_rate', 'outline', 'reasons', 'embedded', 'notebook_parameters', 'fold_notebooks']
+           'one_thread', 'LogEpochs', 'do', 'TaskError', 'do_all', 'sweep', 'workers', 'get_net', 'fold_predictions',
+           'class_rows', 'Settings', 'Arm', 'Graph', 'check', 'store_key', 'prepare_store', 'Outcome', 'experiment',
+           'training_rate', 'middle_sound', 'deforming_rate', 'outline', 'reasons', 'embedded', 'notebook_parameters',
+           'fold_notebooks']
 
 # %% ../nbs/05_experiment.ipynb #3de88045
 import hashlib
@@ -50,7 +51,7 @@ from .datasets import InputError, load_clips, read_audio
 from .features import FRAME, SAMPLE_RATE, VERSIONS, LogMelStore, patch_starts, write_atomic
 from .metric import averaged_log_mels, dead_units, learn_metric, rank_loss, warn_if_collapsed
 from .networks import RECIPES, KeepBest, Trained, classifier, embed, keep_memory, predict, return_memory, save_weights, seeded, train
-from .selection import acceptance, candidates, class_effects, get_scheme, knn_predict, select
+from .selection import acceptance, candidates, class_effects, get_scheme, import_named, knn_predict, select
 
 # %% ../nbs/05_experiment.ipynb #d1c8c77c
 # after metaug's modules, which keep what fastai warns of at import to themselves
@@ -401,12 +402,14 @@ def _originals(table, folds):
     return table[table.deformation.eq("original") & table.fold.isin(folds)].assign(sampling_weight=1.0)
 
 
-def _learn_npair(mels, training, held_out, inputs, seed):
+def _learn_npair(mels, samples, held_out, inputs, seed):
+    training = _originals(samples, samples.fold.unique())
     trained = learn_metric(mels, training, held_out, epochs=inputs["epochs"], l2=inputs["l2"], seed=seed, cbs=(LogEpochs(),))
     return trained, lambda network: network
 
 
-def _learn_by_classifying(mels, training, held_out, inputs, seed):
+def _learn_by_classifying(mels, samples, held_out, inputs, seed):
+    training = _originals(samples, samples.fold.unique())
     trained = learn_classifier(mels, training, held_out, recipe=inputs["recipe"], epochs=inputs["epochs"], seed=seed)
     return trained, lambda network: network[:-1]  # without full5
 
@@ -414,12 +417,23 @@ def _learn_by_classifying(mels, training, held_out, inputs, seed):
 NETS = {"npair": _learn_npair, "classifier": _learn_by_classifying}
 
 
+def get_net(
+    name: str,  # one of `NETS`, or module:name of one of your own
+):  # (mels, samples of the training folds, originals of each held-out fold, inputs, seed) → `Trained`, and a function: its network → the encoder in it
+    "How the embedding of this name is learned."
+    if name in NETS: return NETS[name]
+    if ":" not in name: raise InputError(f"embedding must be one of {', '.join(NETS)} or module:name of your own, got {name}")
+    if not callable(found := import_named("embedding", name)): raise InputError(f"embedding {name} must be a function, got {type(found).__name__}")
+    return found
+
+
 def _make_net(inputs, cache, out):
     table, mels = _load(cache, inputs["store"])
     excluded, k = inputs["excluded"], 5
-    training = _originals(table, set(table.fold) - set(excluded))
+    rest = table[~table.fold.isin(excluded)]
+    training = _originals(rest, rest.fold.unique())
     held_out = {fold: _originals(table, [fold]) for fold in excluded}
-    trained, encoder_of = NETS[inputs["net"]](mels, training, held_out, inputs, _seed(inputs["seed"], excluded))
+    trained, encoder_of = get_net(inputs["net"])(mels, rest, held_out, inputs, _seed(inputs["seed"], excluded))
     quality = []
     for fold, part in held_out.items():
         network = encoder_of(trained.at(fold))
@@ -567,7 +581,7 @@ class Arm(NamedTuple):
 
 
 def _own_rule(name):
-    "A digest of the module of a scheme from outside the package (`module:name`), so that a changed rule, or a function beside it that it calls, makes other tasks."
+    "A digest of the module of a scheme or an embedding from outside the package (`module:name`), so that a changed rule, or a function beside it that it calls, makes other tasks."
     return {"rule": digest(inspect.getsource(importlib.import_module(name.partition(":")[0])))} if ":" in name else {}
 
 
@@ -602,11 +616,18 @@ class Graph:
         if task.key not in {t.key for t in self.stages[stage]}: self.stages[stage].append(task)
         return task
 
+    def _how(self, net):
+        "What an embedding's training depends on."
+        s = self.settings
+        metric_epochs = s.metric_epochs or 3 * s.epochs
+        if net == "npair": return dict(epochs=metric_epochs, l2=s.l2)
+        if net == "classifier": return dict(epochs=s.epochs, recipe=s.recipe)
+        return dict(epochs=s.epochs, metric_epochs=metric_epochs, l2=s.l2, recipe=s.recipe, **_own_rule(net))
+
     def net(self, net: str, excluded: set[int], seed: int) -> Task:
         "The metric net that has not seen three folds."
-        s, excluded = self.settings, sorted(excluded)
-        how = dict(epochs=s.metric_epochs or 3 * s.epochs, l2=s.l2) if net == "npair" else dict(epochs=s.epochs, recipe=s.recipe)
-        inputs = dict(store=self.store, net=net, excluded=excluded, seed=seed, **how)
+        excluded = sorted(excluded)
+        inputs = dict(store=self.store, net=net, excluded=excluded, seed=seed, **self._how(net))
         return self._add("metric nets", "net", inputs, f"{net} net without folds {excluded}, seed {seed}")
 
     def judged(self, net: str, pair: list[int], k: int, seed: int) -> Task:
@@ -651,7 +672,7 @@ def check(
         if (got := getattr(settings, name)) not in known: raise InputError(f"{name} must be one of {', '.join(known)}, got {got}")
     for name in ("epochs", "metric_epochs"):
         if (got := getattr(settings, name)) is not None and got < 1: raise InputError(f"{name} must be >= 1, got {got}")
-    judged = any(s.needs_metric for s in schemes)
+    judged = [get_net(s.needs_metric) for s in schemes if s.needs_metric]
     least, why = 3, "a test, a validation and a training fold"
     if judged: least, why = 4, "a scheme that needs metric learning (test, validation, a judged part, and one to learn from)"
     if len(folds) < least: raise InputError(f"{why} needs at least {least} folds, got {len(folds)}")

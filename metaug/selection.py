@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['UNITS', 'CHUNK_VALUES', 'SAMPLE_KEY', 'SCHEMES', 'OVERALL', 'unit_rows', 'nearest', 'Neighbours', 'vote', 'knn',
            'knn_predict', 'candidates', 'acceptance', 'accept_none', 'accept_brute', 'accept_metric', 'accept_random',
-           'accept_by_class', 'weigh_votes', 'Scheme', 'only', 'get_scheme', 'select', 'table2', 'by_class_deformation',
-           'surroundings', 'flow', 'class_effects']
+           'accept_by_class', 'weigh_votes', 'Scheme', 'only', 'import_named', 'get_scheme', 'select', 'table2',
+           'by_class_deformation', 'surroundings', 'flow', 'class_effects']
 
 # %% ../nbs/04_selection.ipynb #2c75d740
 from collections.abc import Callable
@@ -450,7 +450,7 @@ def weigh_votes(
 class Scheme(NamedTuple):
     "A way to choose, and what it needs"
     function: Callable # (judged, *, seed=0, effects=None) -> weights in 0..1, shape (n,)
-    needs_metric: str|None # embedding that judges: "npair", "classifier" or None
+    needs_metric: str|None # embedding that judges: "npair", "classifier", module:name of your own, or None
     needs_effects: str|None # folds that the effects table is counted on: "validation", "test" or None
     leaks: bool # whether it has seen the test fold
     description: str # one line
@@ -481,14 +481,22 @@ def only(
     return Scheme(accept_only, None, None, False, f"{deformation} alone")
 
 # %% ../nbs/04_selection.ipynb #e65a46a7
+def import_named(
+    kind:str, # what an error calls it
+    name:str, # module:name, e.g. my_schemes:accept_near
+)->object: # what the module holds under that name
+    "Something out of a module of your own"
+    module, _, what = name.partition(":")
+    try: return getattr(import_module(module), what)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise InputError(f"{kind} {name} must be module:name of what can be imported ({e})") from e
+
+
 def _imported(
     name:str, # module:name, e.g. my_schemes:accept_near
 )->Scheme: # what the module holds under that name; a function is taken to need the learned metric
     "A scheme out of a module of your own"
-    module, _, what = name.partition(":")
-    try: found = getattr(import_module(module), what)
-    except (ImportError, AttributeError, ValueError) as e:
-        raise InputError(f"scheme {name} must be module:name of what can be imported ({e})") from e
+    found = import_named("scheme", name)
     if isinstance(found, Scheme): return found
     if not callable(found): raise InputError(f"scheme {name} must be a function or a Scheme, got {type(found).__name__}")
     return Scheme(found, "npair", None, False, (found.__doc__ or name).splitlines()[0])

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 
 import metaug.experiment as experiment_module
 from metaug.cli import main
-from metaug.datasets import load_clips
+from metaug.datasets import InputError, load_clips
 from metaug.experiment import Arm, Graph, Settings, _chosen, _load, _originals, _seed, experiment, learn_classifier, one_thread, store_key
 from metaug.metric import learn_metric
 
@@ -290,6 +290,38 @@ def test_recipe_mixup_blends_each_patch_with_another_of_its_batch(outcome, singl
             assert min((share * own + (1 - share) * x - mixed).abs().max() for x in candidates) < 1e-5
             plain.append(share * cost(of, one_hot(label, len(of))) + (1 - share) * cost(of, one_hot(other, len(of))))
         assert loss == pytest.approx(float(np.mean(plain)), rel=1e-5)
+
+
+OWN_NETS = """
+from metaug.metric import learn_metric
+from metaug.selection import Scheme, accept_metric
+
+def learn(mels, samples, held_out, inputs, seed):
+    assert set(samples.fold).isdisjoint(held_out) and set(samples.deformation) > {"original"}
+    originals = samples[samples.deformation.eq("original")]
+    trained = learn_metric(mels, originals, held_out, epochs=inputs["metric_epochs"], l2=inputs["l2"], seed=seed)
+    return trained, lambda network: network
+
+as_npair = Scheme(accept_metric, "own_nets:learn", None, False, "the same as metric")
+of_nothing = Scheme(accept_metric, "own_nets:missing", None, False, "no such embedding")
+size = 64
+of_a_number = Scheme(accept_metric, "own_nets:size", None, False, "no such embedding")
+unknown = Scheme(accept_metric, "triplet", None, False, "no such embedding")
+"""
+
+
+def test_an_embedding_of_ones_own_that_learns_as_npair_does_comes_to_the_same(small, outcome, tmp_path, monkeypatch):
+    (tmp_path / "own_nets.py").write_text(OWN_NETS)
+    monkeypatch.syspath_prepend(tmp_path)
+    run = lambda scheme: experiment(str(small), SMALL._replace(schemes=(f"own_nets:{scheme}",)), cache=tmp_path / "cache", jobs=1, progress=False)
+    own = run("as_npair")
+    assert set(own.acceptance.net) == set(own.quality.net) == {"own_nets:learn"}
+    pd.testing.assert_frame_equal(judged(own).drop(columns="net"), judged(outcome).drop(columns="net"))
+    a, b = (o.predictions.drop(columns="scheme").astype({"probabilities": str}) for o in (own, outcome))
+    pd.testing.assert_frame_equal(a, b[outcome.predictions.scheme.eq("metric")].reset_index(drop=True))
+    with pytest.raises(InputError, match="embedding own_nets:missing must be module:name"): run("of_nothing")
+    with pytest.raises(InputError, match="embedding own_nets:size must be a function, got int"): run("of_a_number")
+    with pytest.raises(InputError, match="embedding must be one of npair, classifier or module:name of your own, got triplet"): run("unknown")
 
 
 def test_run_makes_each_fold_a_notebook_with_the_same_numbers(small, outcome, tmp_path):
