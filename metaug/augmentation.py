@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['DEFORMATIONS', 'WEIGHTS', 'ENGINES', 'muda', 'PHASE_LOSS', 'DEFORMERS', 'AUGMENT_VERSION', 'MAX_JAMS', 'MAX_STEPS',
-           'sample_rng', 'load_muda', 'pack', 'pcm16', 'rubber_band', 'compand', 'Recording', 'generated_street',
-           'load_background', 'noise_segment', 'mix', 'read_mel', 'stretch_mel', 'pitch_mel', 'LogspaceTimeStretch',
-           'TimeStretch', 'PitchShift', 'DynamicRangeCompression', 'BackgroundNoise', 'deform', 'deform_clip',
-           'store_attrs', 'augment', 'jams_of', 'read_history', 'replay', 'export_audio']
+           'DEFORMED_NAME', 'sample_rng', 'load_muda', 'pack', 'pcm16', 'rubber_band', 'compand', 'Recording',
+           'generated_street', 'load_background', 'noise_segment', 'mix', 'read_mel', 'stretch_mel', 'pitch_mel',
+           'LogspaceTimeStretch', 'TimeStretch', 'PitchShift', 'DynamicRangeCompression', 'BackgroundNoise', 'deform',
+           'deform_clip', 'store_attrs', 'augment', 'jams_of', 'read_history', 'replay', 'claim_audio', 'export_audio']
 
 # %% ../nbs/02_augmentation.ipynb #17cde408
 import hashlib
@@ -38,7 +38,7 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from .datasets import MAX_FRAMES, InputError, cache_folder, read_audio
-from .features import AMIN, FRAME, SAMPLE_RATE, TOP_DB, LogMelStore, log_mel, mel_filters, write_atomic
+from .features import AMIN, FRAME, SAMPLE_RATE, TOP_DB, LogMelStore, claim_folder, log_mel, mel_filters, write_atomic
 
 # %% ../nbs/02_augmentation.ipynb #4cb4349f
 try: import fcntl
@@ -941,13 +941,40 @@ def _export(folder, clip, label, file, engine, seed, background):
         write_atomic(f"{folder}/{_sample_name(row)}.jams", jam.dumps(indent=1).encode())
 
 # %% ../nbs/02_augmentation.ipynb #43ae6aae
-def _wanted(clips, folder):
-    "Clips whose last sample isn't written yet; names that would leave the folder are refused."
-    last = f"{[*DEFORMATIONS][-1]}3"
+DEFORMED_NAME = re.compile(rf"(.+)_(?:{'|'.join(DEFORMATIONS)})[0-3]", re.S)  # group 1: the clip
+
+
+def _check_export(clips, folder):
+    "Refuse names that lead out of the folder or would be those of two samples, and a folder that holds the sounds."
+    names, here = set(clips["clip"]), Path(folder).resolve()
     for clip in clips.itertuples():
         if ".." in Path(clip.clip).parts or Path(clip.clip).is_absolute():
             raise InputError(f"{clip.clip}: a clip's name must not lead out of the folder")
-        if not Path(f"{folder}/{clip.clip}_{last}.jams").exists(): yield clip
+        if (like := DEFORMED_NAME.fullmatch(clip.clip)) and like[1] in names:
+            raise InputError(f"{clip.clip}: a deformed {like[1]} will have this name; rename one of the two clips")
+        if Path(clip.path).resolve().is_relative_to(here):
+            raise InputError(f"{folder}: holds the sound {clip.path}; name a folder elsewhere")
+
+
+def claim_audio(
+    clips: pd.DataFrame,  # clips table
+    folder: str | Path,  # where `export_audio` shall write
+    *,
+    engine: str = "rubberband",  # rubberband or muda
+    seed: int = 0,  # where chance comes from
+    background=(),  # sound files for bgnoise; none: generated street-like noise
+) -> None:
+    "Refuse what can't be exported into a folder, and mark it as that of these samples."
+    if engine not in ENGINES[1:]: raise InputError(f"engine must be one of {', '.join(ENGINES[1:])} where sound is wanted, got {engine}")
+    about = store_attrs(engine=engine, seed=seed, background=background)
+    _check_export(clips, folder)
+    claim_folder(Path(folder), about, by="metaug augment --audio")
+
+
+def _wanted(clips, folder):
+    "Clips whose last sample isn't written yet."
+    last = f"{[*DEFORMATIONS][-1]}3"
+    return [clip for clip in clips.itertuples() if not Path(f"{folder}/{clip.clip}_{last}.jams").exists()]
 
 
 def _exported(folder, clip, label, file, *args):
@@ -957,7 +984,7 @@ def _exported(folder, clip, label, file, *args):
 
 def export_audio(
     clips: pd.DataFrame,  # clips table
-    folder,  # where the files go; what is there already is kept
+    folder: str | Path,  # new folder, or one that the same call has begun; what is there already is kept
     *,
     engine: str = "rubberband",  # rubberband or muda
     seed: int = 0,  # where chance comes from
@@ -966,9 +993,8 @@ def export_audio(
     progress: bool = True,  # show a bar with rate and time left
 ) -> Path:  # the folder
     "Write every clip and its 20 deformations as FLAC and JAMS."
-    if engine not in ENGINES[1:]: raise InputError(f"engine must be one of {', '.join(ENGINES[1:])} where sound is wanted, got {engine}")
-    load_background(background)
-    todo = list(_wanted(clips, folder))
+    claim_audio(clips, folder, engine=engine, seed=seed, background=background)
+    todo = _wanted(clips, folder)
     tasks = (delayed(_exported)(str(folder), c.clip, c.label, c.path, engine, seed, background) for c in todo)
     results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
     failed = sorted(why for why in tqdm(results, total=len(todo), unit="clip", desc="audio", disable=not progress) if why)

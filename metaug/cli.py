@@ -41,8 +41,11 @@ class OneLine(click.Group):
             if type(e).__name__ != "TaskError": raise
             code, message = 1, e
         except ImportError as e:
-            if e.name not in ("muda", "soundfile"): raise
+            if e.name not in ("muda", "soundfile", None): raise  # without a name it is said in words, as of a filesystem that isn't installed
             code, message = 2, e
+        except OSError as e:
+            if not e.filename: raise
+            code, message = 2, f"{e.filename}: {e.strerror}"
         finally: warnings.formatwarning = before
         click.echo(f"metaug: {message}", err=True)
         ctx.exit(code)
@@ -132,14 +135,17 @@ def augment(data, store, engine, background, seed, jobs, audio):
     """
     import joblib
 
-    from metaug import augmentation, datasets
+    from metaug import augmentation, datasets, features
 
-    clips = datasets.load_clips(data)
+    clips, sounding = datasets.load_clips(data), "rubberband" if engine == "spectral" else engine
+    if audio:  # what can't be written is said before hours of work
+        features.refuse_among_sounds(Path(audio), data)
+        augmentation.claim_audio(clips, audio, engine=sounding, seed=seed, background=background)
     how = dict(seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
     built = augmentation.augment(clips, store, engine=engine, **how)
     click.echo(f"{len(built)} samples of {len(clips)} clips in {store}")
     if audio:
-        augmentation.export_audio(clips, audio, engine="rubberband" if engine == "spectral" else engine, **how)
+        augmentation.export_audio(clips, audio, engine=sounding, **how)
         click.echo(f"sound and JAMS in {audio}")
 
 
@@ -188,7 +194,7 @@ def _settings(schemes, k, folds, valid_folds, seeds, recipe, epochs, metric_epoc
     from metaug.datasets import InputError
     from metaug.experiment import Settings
 
-    if folds != ("all",) and not all(f.isdigit() for f in folds): raise InputError(f"folds must be numbers or all, got {','.join(folds)}")
+    if folds != ("all",) and not (folds and all(f.isascii() and f.isdigit() for f in folds)): raise InputError(f"folds must be numbers or all, got {','.join(folds) or 'none'}")
     numbers = None if folds == ("all",) else tuple(int(f) for f in folds)
     return Settings(
         schemes=schemes, k=k, seeds=seeds, folds=numbers, valid_folds=valid_folds,
@@ -218,7 +224,7 @@ def plan(data, jobs, out, as_json, **options):
     settings = _settings(**options)
     from metaug import experiment, features
 
-    clips, graph, cache = _planned(data, settings, f"{out or Path('runs') / Path(data).stem}/cache")
+    clips, graph, cache = _planned(data, settings, f"{out or Path('runs') / experiment.run_name(data)}/cache")
     samples = features.VERSIONS * len(clips)
     frames = clips.seconds.sum() * features.SAMPLE_RATE / features.FRAME * features.VERSIONS
     size = frames * features.N_MELS * 2  # bytes of log-mels
@@ -241,7 +247,7 @@ def plan(data, jobs, out, as_json, **options):
 @main.command()
 @click.argument("folder")
 @click.option(
-    "--html", type=click.Path(),
+    "--html", type=click.Path(dir_okay=False),
     help="also write the listening report, one page that shows and plays what was accepted and rejected",
 )
 @click.option("--max-mb", default=30, show_default=True, help="largest size of that page")
@@ -294,7 +300,8 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     settings = _settings(**options)
     from metaug import analysis, experiment
 
-    out = out or str(Path("runs") / Path(data).stem)
+    out = out or str(Path("runs") / experiment.run_name(data))
+    experiment.refuse_other_data(out, data)
     cache = f"{out}/cache"
     if dry_run:
         clips, graph, cache = _planned(data, settings, cache)

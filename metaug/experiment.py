@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BUDGETS', 'PATCHES_PER_CLIP', 'log', 'NETS', 'WORK', 'plan', 'clip_scores', 'learn_classifier', 'Task', 'digest',
            'one_thread', 'LogEpochs', 'do', 'TaskError', 'do_all', 'sweep', 'workers', 'get_net', 'fold_predictions',
-           'class_rows', 'Settings', 'Arm', 'Graph', 'check', 'store_key', 'prepare_store', 'Outcome', 'experiment',
-           'training_rate', 'middle_sound', 'deforming_rate', 'outline', 'reasons', 'embedded', 'notebook_parameters',
-           'fold_notebooks']
+           'class_rows', 'Settings', 'Arm', 'Graph', 'check', 'store_key', 'prepare_store', 'Outcome', 'run_name',
+           'refuse_other_data', 'experiment', 'training_rate', 'middle_sound', 'deforming_rate', 'outline', 'reasons',
+           'embedded', 'notebook_parameters', 'fold_notebooks']
 
 # %% ../nbs/05_experiment.ipynb #3de88045
 import hashlib
@@ -45,11 +45,11 @@ from upath import UPath
 
 import metaug
 
-from .augmentation import DEFORMATIONS, augment, deform_clip, store_attrs
+from .augmentation import DEFORMATIONS, ENGINES, augment, deform_clip, store_attrs
 from .batches import ResidentMels, patch_dls, shuffled
 from .datasets import InputError, load_clips, read_audio
 from .features import FRAME, SAMPLE_RATE, VERSIONS, LogMelStore, patch_starts, write_atomic
-from .metric import averaged_log_mels, dead_units, learn_metric, rank_loss, warn_if_collapsed
+from .metric import averaged_log_mels, dead_units, learn_metric, score_of, warn_if_collapsed
 from .networks import RECIPES, KeepBest, Trained, classifier, embed, keep_memory, predict, return_memory, save_weights, seeded, train
 from .selection import acceptance, candidates, class_effects, get_scheme, import_named, knn_predict, select
 
@@ -449,7 +449,7 @@ def _make_net(inputs, cache, out):
             for query, base in ((originals, reference), plain)
         ]
         quality.append(dict(
-            fold=fold, rank_loss=rank_loss(originals, own), accuracy=accuracy[0], baseline=accuracy[1],
+            fold=fold, rank_loss=-score_of(own)(originals, own, reference, labels), accuracy=accuracy[0], baseline=accuracy[1],
             dead=dead_units(originals), units=originals.shape[1],
         ))
     pd.DataFrame(quality).to_parquet(out / "quality.parquet")
@@ -581,8 +581,15 @@ class Arm(NamedTuple):
 
 
 def _own_rule(name):
-    "A digest of the module of a scheme or an embedding from outside the package (`module:name`), so that a changed rule, or a function beside it that it calls, makes other tasks."
-    return {"rule": digest(inspect.getsource(importlib.import_module(name.partition(":")[0])))} if ":" in name else {}
+    "A digest of the module of a scheme or an embedding from outside the package (`module:name`), so that a changed rule, or a function beside it that it calls, makes other tasks. What that module imports is not in it."
+    if ":" not in name: return {}
+    try: return {"rule": digest(inspect.getsource(importlib.import_module(name.partition(":")[0])))}
+    except (TypeError, OSError) as e: raise InputError(f"{name}: is no Python code that can be read ({e})") from e
+
+
+def _valid_folds(folds, test, most):
+    at = folds.index(test)
+    return (folds[at + 1 :] + folds[:at])[:most]
 
 
 class Graph:
@@ -599,9 +606,7 @@ class Graph:
 
     def valid_folds(self, test: int) -> list[int]:
         "Validation folds of a test fold: those that come after it, round and round."
-        at = self.folds.index(test)
-        others = self.folds[at + 1 :] + self.folds[:at]
-        return others[: self.settings.valid_folds]
+        return _valid_folds(self.folds, test, self.settings.valid_folds)
 
     def clips_of(self, cache: Path) -> pd.DataFrame:
         "Clips table of the run."
@@ -666,9 +671,10 @@ def check(
     settings: Settings,
 ) -> None:
     "Refuse what can't come to a result."
+    _check_lists(settings)
     schemes, folds = [get_scheme(name) for name in settings.schemes], sorted(clips.fold.unique().tolist())
-    if not schemes: raise InputError("schemes must name at least one scheme, got none")
-    for name, known in (("recipe", RECIPES), ("budget", BUDGETS)):
+    for name in settings.schemes: _own_rule(name)
+    for name, known in (("recipe", RECIPES), ("budget", BUDGETS), ("engine", ENGINES)):
         if (got := getattr(settings, name)) not in known: raise InputError(f"{name} must be one of {', '.join(known)}, got {got}")
     for name in ("epochs", "metric_epochs"):
         if (got := getattr(settings, name)) is not None and got < 1: raise InputError(f"{name} must be >= 1, got {got}")
@@ -682,6 +688,30 @@ def check(
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
     _check_classifiers(counts, folds)
     if judged: _check_parts(counts, folds, settings.k)
+    _check_effects(counts, folds, settings)
+
+
+def _check_lists(settings):
+    "Every list names something, and nothing twice."
+    for name in ("schemes", "seeds", "folds", "k"):
+        values = getattr(settings, name)
+        if values is not None and not values and name != "k": raise InputError(f"{name} must name at least one, got none")
+        twice = [value for value in values or () if values.count(value) > 1]
+        if twice: raise InputError(f"{name} must be different, got {twice[0]} twice")
+    alone = [name.removeprefix("only-") for name in settings.schemes if name.startswith("only-")]
+    if unknown := [name for name in alone if name not in DEFORMATIONS]:
+        raise InputError(f"deformation of a scheme only-… must be one of {', '.join(DEFORMATIONS)}, got {unknown[0]}")
+
+
+def _check_effects(counts, folds, settings):
+    "A scheme that decides class by class needs each class in the folds that it decides by."
+    tests = list(settings.folds or folds)
+    for name, test in itertools.product(settings.schemes, tests):
+        on = get_scheme(name).needs_effects
+        if not on: continue
+        by = _valid_folds(folds, test, settings.valid_folds) if on == "validation" else tests
+        seen = counts[by].sum(axis=1)
+        if seen.min() < 1: raise InputError(f"class {seen.idxmin()} has no clips in folds {by}, by which scheme {name} decides for test fold {test}")
 
 
 def _check_classifiers(counts, folds):
@@ -811,6 +841,26 @@ def _warn(quality):
         )
 
 
+def run_name(
+    data: str | Path,  # what `load_clips` takes
+) -> str:  # e.g. esc10
+    "What a run on a collection is called: the name of the collection, of the folder, or of the table without its ending."
+    path = Path(data).resolve()
+    return path.stem if path.suffix in (".csv", ".parquet") else path.name
+
+
+def refuse_other_data(
+    out: str | Path,  # folder or fsspec URL of a run
+    data: str,  # what its clips shall come from
+) -> None:
+    "Refuse a folder that holds the tables of another collection."
+    file = UPath(out) / "results.parquet"
+    if not file.exists(): return
+    for made_from in _table(file)["data"].unique():
+        if made_from != data and Path(made_from).resolve() != Path(data).resolve():
+            raise InputError(f"{out}: holds the results of {made_from}, not of {data}; name another folder")
+
+
 def experiment(
     data: str = "generated",  # what `load_clips` takes: a name, a folder, a CSV or Parquet of clips
     settings: Settings = Settings(),
@@ -821,6 +871,7 @@ def experiment(
     progress: bool = True,  # show bars with the time left
 ) -> Outcome:
     "The paper's experiment on a collection of sounds, from clips to tables; work that is in the cache is not done again."
+    settings = settings._replace(background=tuple(str(Path(file).absolute()) for file in settings.background))
     clips = load_clips(data, strict=True)  # a result names its clips: none is left out in silence
     check(clips, settings)
     cache = UPath(cache).absolute()

@@ -49,7 +49,8 @@ def _of_k(
     if not known: raise InputError("acceptance must hold at least one judgement, got 0")
     k = known[-1] if k is None else k
     if "net" in acceptance and acceptance.net.nunique() > 1:
-        acceptance = acceptance[acceptance.net.eq("npair")]  # the metric's; the classifier's own judgements are another table
+        nets = sorted(acceptance.net.unique(), key=lambda net: (net != "npair", net))
+        acceptance = acceptance[acceptance.net.eq(nets[0])]  # the metric's, if it is there; what other embeddings judge are other tables
     if k not in known: raise InputError(f"k must be one of {', '.join(map(str, known))}, got {k}")
     key = ["clip", "deformation", "level", "test", "valid", "seed"]
     # folds run one by one share pairs

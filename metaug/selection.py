@@ -488,7 +488,7 @@ def import_named(
     "Something out of a module of your own"
     module, _, what = name.partition(":")
     try: return getattr(import_module(module), what)
-    except (ImportError, AttributeError, ValueError) as e:
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as e:
         raise InputError(f"{kind} {name} must be module:name of what can be imported ({e})") from e
 
 

@@ -249,8 +249,9 @@ def test_export_is_whole_resumable_and_replays(clips, tmp_path):
     few = clips.iloc[:2].reset_index(drop=True)
     folder = export_audio(few, tmp_path / "audio", seed=3, progress=False)
     before = {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
-    assert len(before) == 2 * 21 * 2 and not list(folder.rglob("*.partial"))
+    assert len(before) == 2 * 21 * 2 + 1 and not list(folder.rglob("*.partial"))
     export_audio(few, folder, seed=3, progress=False)
+    with pytest.raises(InputError, match=r"was made from other seed \(3, not 4\)"): export_audio(few, folder, seed=4, progress=False)
     assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
     for file in sorted(folder.rglob("*.jams"))[:21]:
         jam, sound = jams.load(str(file)), read_audio(file.with_suffix(".flac"))
@@ -260,6 +261,13 @@ def test_export_is_whole_resumable_and_replays(clips, tmp_path):
 
 def test_export_stays_in_its_folder(clips, tmp_path):
     with pytest.raises(InputError, match="must not lead out"): export_audio(clips.iloc[:1].assign(clip="../x"), tmp_path / "a", progress=False)
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="was not made by metaug augment"): export_audio(clips, tmp_path, progress=False)
+    twins = clips.iloc[:2].assign(clip=["a", "a_drc0"])
+    with pytest.raises(InputError, match="a_drc0: a deformed a will have this name"): export_audio(twins, tmp_path / "a", progress=False)
+    among = Path(clips.path.iloc[0]).parent
+    with pytest.raises(InputError, match="holds the sound"): export_audio(clips, among, progress=False)
+    assert not (tmp_path / "a").exists() and not (among / ".metaug.json").exists()
     with pytest.raises(InputError, match="engine must be one of rubberband, muda"): export_audio(clips, tmp_path / "a", engine="spectral")
 
 

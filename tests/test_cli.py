@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -47,6 +48,10 @@ def test_a_dry_run_lists_what_would_be_done(tmp_path):
 BAD_OPTIONS = {
     "--folds one": "folds must be numbers", "--recipe old": "recipe must be one of", "--k 0": "k must be from 1", "--k x": "'x' is not a list of int",
     "--epochs 0": "epochs must be", "--epochs x": "'x' is not a valid integer", "--jobs 0": "must be at least 1", "--sheme none": "No such option",
+    "--seeds 0,0": "seeds must be different, got 0 twice", "--seeds ,": "seeds must name at least one", "--schemes none,none": "schemes must be different, got none twice",
+    "--folds 1,1": "folds must be different, got 1 twice", "--folds ,": "folds must be numbers or all, got none", "--folds ²": "folds must be numbers or all, got ²",
+    "--schemes none,only-strech": "must be one of stretch, pitch1, pitch2, drc, bgnoise, got strech", "--engine foo": "engine must be one of spectral, rubberband, muda, got foo",
+    "--schemes math:sqrt": "math:sqrt: is no Python code", "--schemes .x:f": "scheme .x:f must be module:name",
 }
 
 
@@ -54,6 +59,33 @@ BAD_OPTIONS = {
 def test_bad_options_are_one_line(args, word):
     told = metaug("run", "--data", "generated", *args)
     assert told.exit_code == 2 and told.stderr.startswith("metaug: ") and word in told.stderr and told.stderr.count("\n") == 1
+
+
+def test_a_run_is_called_as_its_collection(tmp_path):
+    from metaug.experiment import refuse_other_data, run_name
+
+    assert [run_name(data) for data in ("esc10", tmp_path / "snd.v1", tmp_path / "list.csv")] == ["esc10", "snd.v1", "list"]
+    pd.DataFrame({"data": ["esc10"]}).to_parquet(tmp_path / "results.parquet")
+    refuse_other_data(tmp_path, "esc10")
+    told = metaug("run", "--data", "generated", "--out", tmp_path)
+    assert told.exit_code == 2 and told.stderr == f"metaug: {tmp_path}: holds the results of esc10, not of generated; name another folder\n"
+
+
+def test_an_output_that_cannot_be_written_is_one_line(sounds, tmp_path):
+    (tmp_path / "odd.csv").write_text("a,b")
+    (sounds / "cat" / "bad.wav").unlink()
+    for args in (("run", "--schemes", "none", "--out"), ("augment", "--store"), ("augment", "--store", tmp_path / "store", "--audio")):
+        told = metaug(args[0], "--data", sounds, *args[1:], tmp_path / "odd.csv", "--jobs", 1)
+        assert told.exit_code == 2 and "odd.csv" in told.stderr.splitlines()[-1] and "Traceback" not in told.output, told.output
+    assert not (tmp_path / "store").exists() and (tmp_path / "odd.csv").read_text() == "a,b"
+
+
+def test_augment_writes_no_sound_among_the_sounds(sounds, tmp_path):
+    (sounds / "cat" / "bad.wav").unlink()
+    before = sorted(sounds.rglob("*"))
+    told = metaug("augment", "--data", sounds, "--store", tmp_path / "store", "--audio", sounds / "out")
+    assert told.exit_code == 2 and "lies inside the folder of sounds" in told.stderr
+    assert sorted(sounds.rglob("*")) == before and not (tmp_path / "store").exists()
 
 
 # ---- a folder of one's own

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+import torch
 
-from metaug import curation, select
-from metaug.augmentation import pcm16, replay
+from metaug import curation, features, select
+from metaug.augmentation import DEFORMATIONS, pcm16, replay
 from metaug.curation import dataloaders, audio_folder, find, judgeable, plain_csv, read_manifest, read_mel, safe_names, split
 from metaug.datasets import InputError, read_audio
 
@@ -180,8 +181,33 @@ def test_a_folder_that_is_not_ours_is_refused(made, tmp_path):
         assert state_of(tmp_path) == before
     with pytest.raises(InputError, match=r"was made from other k \(3, not 2\)"): select(made.found, made.out, **{**QUICK, "k": 2})
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / curation.MARK).write_text("[[[")
+    (tmp_path / "x" / features.MARK).write_text("[[[")
     with pytest.raises(InputError, match="can't be read"): select(made.found, tmp_path / "x", **QUICK)
+
+
+def test_a_clip_named_as_a_deformed_one_gets_a_file_of_its_own(tmp_path):
+    names = ["dog/a", "dog/A_drc0", "dog/a_drc0_drc1", "dog/b_drc1", "cat/a_drc0"]
+    files = curation._file_names(pd.DataFrame({"clip": names, "label": [name.split("/")[0] for name in names]}))
+    every = [f"{file}_{deformation}{level}".casefold() for file in files for deformation in DEFORMATIONS for level in range(4)] + [file.casefold() for file in files]
+    assert len(every) == len(set(every)) == 21 * len(names)
+    assert files["dog/b_drc1"] == "dog/b_drc1" and files["cat/a_drc0"] == "cat/a_drc0"  # there is no b, and no cat called a
+
+
+def test_a_batch_is_as_large_as_asked_whatever_the_validation_fold(made):
+    dls = dataloaders(made.out, valid_fold=1, bs=8)
+    assert len(dls.valid_ds) < 8 and len(dls.train.one_batch()[1]) == 8 and len(dls.valid.one_batch()[1]) == len(dls.valid_ds)
+
+
+def test_workers_cut_other_patches_in_every_epoch(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", rng.standard_normal((128, 400)).astype(np.float16))
+    pd.DataFrame([dict(path="a.npy", label="x", fold=1, source="s", clip="a", deformation="original", level=0, parameters="{}", votes="")]).to_csv(tmp_path / "manifest.csv", index=False)
+    torch.manual_seed(0)
+    loader = torch.utils.data.DataLoader(curation.Sounds(tmp_path), num_workers=1)
+    first, second = (next(iter(loader))[0] for _ in range(2))
+    assert not torch.equal(first, second)
+    torch.manual_seed(0)
+    assert torch.equal(next(iter(loader))[0], first)
 
 
 def test_two_at_once_are_refused(made):
