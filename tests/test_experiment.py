@@ -305,6 +305,15 @@ def test_a_fold_with_one_clip_of_each_class_is_judged_with_the_training_clips_be
     assert outcome.quality.rank_loss.between(0, 1).all() and len(outcome.results) == table.label.nunique()
 
 
+def test_a_run_finds_its_background_noise_from_elsewhere(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("noise.wav", 0.1 * np.random.default_rng(0).standard_normal(3 * 44100), 44100)
+    outcome = experiment(str(small), SMALL._replace(schemes=("none",), background=("noise.wav",)), cache=tmp_path / "cache", jobs=1, progress=False)
+    outcome.save(tmp_path / "out")
+    noises = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["background"]
+    assert noises == [str(tmp_path / "noise.wav")] == experiment_module.notebook_parameters(outcome.graph.settings, str(small), 1, tmp_path)["background"]
+
+
 OWN_NETS = """
 from metaug.metric import learn_metric
 from metaug.selection import Scheme, accept_metric

@@ -1,10 +1,5 @@
-"""Embeddings that the study tried beside the paper's, and the schemes that select by them.
-Each is learned from the samples of its training folds, and gives what it trained and how to make an encoder of the network."""
+"""An embedding that the study tried beside the paper's, and the scheme that selects by it."""
 
-from rules import accept_hard
-from torch import nn
-
-from metaug.experiment import learn_classifier
 from metaug.features import VERSIONS
 from metaug.metric import learn_metric
 from metaug.selection import Scheme, accept_metric
@@ -17,12 +12,4 @@ def learn_deformed(mels, samples, held_out, inputs, seed):
     return trained, lambda network: network
 
 
-def learn_outputs(mels, samples, held_out, inputs, seed):
-    "The classifier's probabilities, trained on originals: the nearest that an embedding comes to its loss."
-    originals = samples[samples.deformation.eq("original")].assign(sampling_weight=1.0)
-    trained = learn_classifier(mels, originals, held_out, recipe=inputs["recipe"], epochs=inputs["epochs"], seed=seed)
-    return trained, lambda network: nn.Sequential(network, nn.Softmax(1))
-
-
 deformed = Scheme(accept_metric, "embeddings:learn_deformed", None, False, "accepted under a metric that has learned from deformed samples too")
-unsure = Scheme(accept_hard, "embeddings:learn_outputs", None, False, "as many as the classifier gets right, those that it gives least probability")
