@@ -139,6 +139,7 @@ def augment(data, store, engine, background, seed, jobs, audio):
 
     clips, sounding = datasets.load_clips(data), "rubberband" if engine == "spectral" else engine
     if audio:  # what can't be written is said before hours of work
+        if Path(audio).resolve() == Path(store).resolve(): raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")
         features.refuse_among_sounds(Path(audio), data)
         augmentation.claim_audio(clips, audio, engine=sounding, seed=seed, background=background)
     how = dict(seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())

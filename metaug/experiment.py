@@ -692,12 +692,12 @@ def check(
 
 
 def _check_lists(settings):
-    "Every list names something, and nothing twice."
-    for name in ("schemes", "seeds", "folds", "k"):
-        values = getattr(settings, name)
-        if values is not None and not values and name != "k": raise InputError(f"{name} must name at least one, got none")
-        twice = [value for value in values or () if values.count(value) > 1]
-        if twice: raise InputError(f"{name} must be different, got {twice[0]} twice")
+    "Every list names something, and nothing twice; whether k must name something depends on the schemes."
+    lists = {name: getattr(settings, name) for name in ("schemes", "seeds", "folds", "k") if getattr(settings, name) is not None}
+    for name, values in lists.items():
+        if not values and name != "k": raise InputError(f"{name} must name at least one, got none")
+        if twice := [value for value in values if values.count(value) > 1]:
+            raise InputError(f"{name} must be different, got {twice[0]} twice")
     alone = [name.removeprefix("only-") for name in settings.schemes if name.startswith("only-")]
     if unknown := [name for name in alone if name not in DEFORMATIONS]:
         raise InputError(f"deformation of a scheme only-… must be one of {', '.join(DEFORMATIONS)}, got {unknown[0]}")
@@ -792,6 +792,28 @@ class Outcome(NamedTuple):
             write_atomic(str(paths[-1]), table.to_parquet())
         return paths
 
+# %% ../nbs/05_experiment.ipynb #51a7e3e2
+def run_name(
+    data: str | Path,  # what `load_clips` takes
+) -> str:  # e.g. esc10
+    "What a run on a collection is called: the name of the collection, of the folder, or of the table without its ending."
+    path = Path(data).resolve()
+    return path.stem if path.suffix in (".csv", ".parquet") else path.name
+
+
+def refuse_other_data(
+    out: str | Path,  # folder or fsspec URL of a run
+    data: str,  # what its clips shall come from
+) -> None:
+    "Refuse a folder that holds the tables of another collection."
+    file = UPath(out) / "results.parquet"
+    if not file.exists(): return
+    try: known = _table(file)["data"].unique()
+    except (ValueError, KeyError, OSError) as e: raise InputError(f"{file}: is no table of a run ({e}); name another folder") from e
+    for made_from in known:
+        if made_from != data and Path(made_from).resolve() != Path(data).resolve():
+            raise InputError(f"{out}: holds the results of {made_from}, not of {data}; name another folder")
+
 # %% ../nbs/05_experiment.ipynb #81297925
 def _classifier_facts(graph, cache, arm, test):
     "Counts and times of an arm's classifiers for a test fold, averaged over its validation folds."
@@ -839,26 +861,6 @@ def _warn(quality):
             dead=of.dead.min(), units=of.units.max(), accuracy=of.accuracy.mean(), baseline=of.baseline.mean(),
             name=f"{net} net without folds {excluded}",
         )
-
-
-def run_name(
-    data: str | Path,  # what `load_clips` takes
-) -> str:  # e.g. esc10
-    "What a run on a collection is called: the name of the collection, of the folder, or of the table without its ending."
-    path = Path(data).resolve()
-    return path.stem if path.suffix in (".csv", ".parquet") else path.name
-
-
-def refuse_other_data(
-    out: str | Path,  # folder or fsspec URL of a run
-    data: str,  # what its clips shall come from
-) -> None:
-    "Refuse a folder that holds the tables of another collection."
-    file = UPath(out) / "results.parquet"
-    if not file.exists(): return
-    for made_from in _table(file)["data"].unique():
-        if made_from != data and Path(made_from).resolve() != Path(data).resolve():
-            raise InputError(f"{out}: holds the results of {made_from}, not of {data}; name another folder")
 
 
 def experiment(

@@ -69,6 +69,9 @@ def test_a_run_is_called_as_its_collection(tmp_path):
     refuse_other_data(tmp_path, "esc10")
     told = metaug("run", "--data", "generated", "--out", tmp_path)
     assert told.exit_code == 2 and told.stderr == f"metaug: {tmp_path}: holds the results of esc10, not of generated; name another folder\n"
+    (tmp_path / "results.parquet").write_text("no table")
+    told = metaug("run", "--data", "generated", "--out", tmp_path)
+    assert told.exit_code == 2 and f"{tmp_path / 'results.parquet'}: is no table of a run" in told.stderr and told.stderr.count("\n") == 1
 
 
 def test_an_output_that_cannot_be_written_is_one_line(sounds, tmp_path):
@@ -85,6 +88,8 @@ def test_augment_writes_no_sound_among_the_sounds(sounds, tmp_path):
     before = sorted(sounds.rglob("*"))
     told = metaug("augment", "--data", sounds, "--store", tmp_path / "store", "--audio", sounds / "out")
     assert told.exit_code == 2 and "lies inside the folder of sounds" in told.stderr
+    twice = metaug("augment", "--data", sounds, "--store", tmp_path / "store", "--audio", tmp_path / "store")
+    assert twice.exit_code == 2 and "name another folder for the sound" in twice.stderr
     assert sorted(sounds.rglob("*")) == before and not (tmp_path / "store").exists()
 
 

@@ -295,7 +295,7 @@ def test_recipe_mixup_blends_each_patch_with_another_of_its_batch(outcome, singl
 def test_a_fold_with_one_clip_of_each_class_is_judged_with_the_training_clips_beside_it(small, tmp_path):
     table = pd.read_csv(small).groupby(["label", "fold"]).head(1)
     table["path"] = [str(small.parent / path) for path in table.path]
-    table.assign(fold=table.fold).to_csv(tmp_path / "few.csv", index=False)
+    table.to_csv(tmp_path / "few.csv", index=False)
     few = SMALL._replace(schemes=("metric",), k=(1,))
     with pytest.raises(InputError, match="a metric net needs 2"): experiment(str(tmp_path / "few.csv"), few, cache=tmp_path / "cache", jobs=1, progress=False)
     more = table[table.fold.eq(1)].assign(fold=5, source="another")
