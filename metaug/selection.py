@@ -330,6 +330,17 @@ def _judge(
         neighbours=pd.Series(clips[neighbours].tolist(), index=judged.index, dtype=object),
         own_votes=own.sum(axis=1), margin=np.where(own, similarities, -similarities).mean(axis=1))
 
+# %% ../nbs/04_selection.ipynb #c54efd17
+def _to_original(
+    samples:pd.DataFrame, # samples of one part, n rows: clip, deformation
+    embedding:np.ndarray, # their embeddings, shape (n, d)
+)->np.ndarray: # of each deformed sample, float64; nan where its original isn't among `samples`
+    "Cosine similarity of deformed samples to their own originals"
+    original, unit = samples.deformation.eq("original").to_numpy(), unit_rows(embedding)
+    row_of = dict(zip(samples["clip"][original], np.flatnonzero(original)))
+    own = np.array([row_of.get(clip, -1) for clip in samples["clip"][~original]], dtype=int)
+    return np.where(own < 0, np.nan, np.einsum("nd,nd->n", unit[~original], unit[own]))
+
 # %% ../nbs/04_selection.ipynb #ac819dc1
 def acceptance(
     samples:pd.DataFrame, # samples of one part, n rows: clip, label, fold, deformation, level
@@ -342,7 +353,7 @@ def acceptance(
     test:int, # one held-out fold
     valid:int, # the other one
     embed:Callable|None=None, # your own encoder: inputs in, vectors (n, d) out
-)->pd.DataFrame: # acceptance table, a row a judged sample and k: clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin
+)->pd.DataFrame: # acceptance table, a row a judged sample and k: clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin to_original
     "Judge the deformed samples of a part by their neighbours among the originals outside it (Algorithm 1, lines 9 to 15)"
     judged, ks = candidates(samples, test=test, valid=valid), _ks(k)
     if embed is not None: embedding, reference_embedding = embed(embedding), embed(reference_embedding)
@@ -354,7 +365,8 @@ def acceptance(
     _classes(labels, len(reference_embedding))
     _refuse_mixing(judged, clips, labels)
     found, similarities = nearest(embedding[samples.deformation.ne("original").to_numpy()], reference_embedding, k=max(ks))
-    return pd.concat([_judge(judged, found[:, :k], similarities[:, :k], clips, labels) for k in ks], ignore_index=True)
+    table = pd.concat([_judge(judged, found[:, :k], similarities[:, :k], clips, labels) for k in ks], ignore_index=True)
+    return table.assign(to_original=np.tile(_to_original(samples, embedding), len(ks)))
 
 # %% ../nbs/04_selection.ipynb #71f1c754
 def accept_none(

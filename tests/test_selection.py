@@ -253,7 +253,7 @@ def test_acceptance_by_plain_loops():
     embedding, reference = random.normal(size=(len(samples), 4)), random.normal(size=(13, 4))
     labels, clips = np.array(["a", "b"] * 6 + ["b"]), np.array([f"r{i}" for i in range(13)])
     table = acceptance(samples, embedding, clips, reference, labels, k=[3, 5], test=4, valid=1)
-    assert list(table) == ("clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin").split()
+    assert list(table) == ("clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin to_original").split()
     assert len(table) == 2 * (samples.deformation != "original").sum()
     position = {tuple(row): i for i, row in enumerate(samples[["clip", "deformation", "level"]].to_numpy().tolist())}
     for row in table.itertuples():
@@ -265,6 +265,20 @@ def test_acceptance_by_plain_loops():
         assert row.accepted == (predicted == row.label) and row.own_votes == own.sum()
         assert (row.part, row.test, row.valid) == (3, 1, 4)
         np.testing.assert_allclose([row.similarity, row.margin], [similarity, (cosine[own].sum() - cosine[~own].sum()) / row.k], atol=1e-11)
+        original = embedding[position[row.clip, "original", 0]]
+        plain = np.dot(query[0], original) / np.linalg.norm(query[0]) / np.linalg.norm(original)
+        assert row.to_original == pytest.approx(plain, abs=1e-12)
+
+
+def test_similarity_to_an_original_that_is_not_there_is_missing():
+    samples = samples_table()
+    embedding, rest = np.random.default_rng(2).normal(size=(len(samples), 4)), dict(k=1, test=1, valid=2)
+    reference = ["r0", "r1"], np.eye(4)[:2], ["a", "b"]
+    lost = samples["clip"].eq(samples["clip"].iloc[0]) & samples.deformation.eq("original")
+    table = acceptance(samples[~lost], embedding[~lost], *reference, **rest)
+    whole = acceptance(samples, embedding, *reference, **rest)
+    assert table.to_original.isna().equals(table["clip"].eq(samples["clip"].iloc[0])) and whole.to_original.notna().all()
+    pd.testing.assert_frame_equal(table.dropna(), whole[table.to_original.notna()])
 
 
 def test_acceptance_does_not_depend_on_the_order_of_rows_or_the_role_of_the_folds():

@@ -2,9 +2,11 @@
 or as `class` accepts of each class, but others.
 Like every scheme they take an acceptance table of n rows and give a weight for each, 0 or 1, shape (n,)."""
 
+from collections import Counter
+
 import numpy as np
 
-from metaug.selection import SAMPLE_KEY, Scheme, accept_by_class
+from metaug.selection import SAMPLE_KEY, Scheme, accept_by_class, accept_metric, accept_random
 
 
 def _ranked(judged, value):
@@ -48,6 +50,36 @@ def accept_same_share(judged, *, seed=0, effects=None):
     return (place < (judged.accepted.mean() * size).round()).to_numpy(np.float64)
 
 
+def accept_near_original(judged, *, seed=0, effects=None):
+    "Those that are like their own original and unlike other classes: the original counts as one more neighbour."
+    return _ranked(judged, -(judged.margin + judged.to_original))
+
+
+def accept_moved(judged, *, seed=0, effects=None):
+    "Those that lie among their own class, but far from their original: surely right, and new."
+    return _ranked(judged, judged.to_original - judged.margin)
+
+
+def _by_half(judged):
+    "The same table, accepted by the five nearest of every second reference clip; k must be so large that five of the half are among the neighbours."
+    label_of = dict(zip(judged["clip"], judged.label))  # a reference of one part is judged in another
+    half = set(sorted(label_of)[::2])
+    def vote(neighbours):
+        five = [label_of[clip] for clip in neighbours if clip in half][:5]
+        return Counter(five).most_common(1)[0][0]  # the nearest decides a tie
+    return judged.assign(accepted=judged.neighbours.map(vote).eq(judged.label))
+
+
+def accept_by_half(judged, *, seed=0, effects=None):
+    "As the metric with five neighbours, in a reference of half as many clips."
+    return _by_half(judged).accepted.to_numpy(np.float64)
+
+
+def accept_half_lot(judged, *, seed=0, effects=None):
+    "As many of each class and deformation, drawn by lot."
+    return accept_random(_by_half(judged), seed=seed)
+
+
 def accept_lot_by_class(judged, *, seed=0, effects=None):
     "As many of each class as the class-conditional rule accepts, drawn by lot among all deformations: the same sizes, and no choice."
     kept = accept_by_class(judged, effects=effects)
@@ -63,3 +95,9 @@ not_lost = Scheme(accept_not_lost, "npair", None, False, "as many as metric, by 
 hard_not_lost = Scheme(accept_hard_not_lost, "npair", None, False, "as many as metric, those least among their own class of those with a neighbour of it")
 same_share = Scheme(accept_same_share, "npair", None, False, "the same share of each class and deformation, its best")
 lot_by_class = Scheme(accept_lot_by_class, None, "validation", False, "as many of each class as class, by lot")
+near_original = Scheme(accept_near_original, "npair", None, False, "as many as metric, those most like their original and least like other classes")
+moved = Scheme(accept_moved, "npair", None, False, "as many as metric, those among their own class that are least like their original")
+by_half = Scheme(accept_by_half, "npair", None, False, "accepted by five neighbours in half the reference; for k of 23")
+half_lot = Scheme(accept_half_lot, "npair", None, False, "as many as by_half, by lot; for k of 23")
+low_loss = Scheme(accept_metric, "embeddings:learn_outputs", None, False, "those whose probabilities lie among those of their own class")
+high_loss = Scheme(accept_hard, "embeddings:learn_outputs", None, False, "as many, those whose probabilities lie least among those of their own class")
