@@ -315,7 +315,7 @@ def plot_accuracy(
     ax.set_xticks(np.arange(len(names)), [textwrap.fill(name, 12) + f"\n{mean:.1f}%" for name, mean in points.mean().items()])
     ax.set(title=f"Accuracy over {len(points)} {unit}{'s' if len(points) > 1 else ''}",
         xlabel="scheme and mean", ylabel="accuracy (% of clips)")
-    ax.legend(loc="lower right")
+    ax.legend(loc="best")
     return ax
 
 # %% ../nbs/06_analysis.ipynb #f922bebd

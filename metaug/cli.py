@@ -251,7 +251,7 @@ def plan(data, jobs, out, as_json, **options):
     "--html", type=click.Path(dir_okay=False),
     help="also write the listening report, one page that shows and plays what was accepted and rejected",
 )
-@click.option("--max-mb", default=30, show_default=True, help="largest size of that page")
+@click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of that page")
 def report(folder, html, max_mb):
     """What came out of a run: accuracy with intervals, share of the training set, paired tests; as text, CSV and figures.
 

@@ -330,6 +330,7 @@ def find(
 ) -> Found:
     "Read all clips and say which can be used, and what a person should look at."
     if not 0 <= seed < 2**32: raise InputError(f"seed must be from 0 to {2**32 - 1}, got {seed}")
+    if folds < 2: raise InputError(f"folds must be >= 2, got {folds}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*can't be used and are left out")  # the findings say it
         clips = load_clips(source, seed=seed, n_folds=folds, strict=strict, check=False)

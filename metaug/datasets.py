@@ -682,7 +682,8 @@ def load_clips(
     root,rows = (path.parent, _read_rows(path)) if path.is_file() else _read_layout(path, only_esc10=source == 'esc10')
     loose = rows.attrs.get('loose', [])
     rows,problems,count = _readable(rows, strict)
-    clips = _as_clips(root, rows, seed, n_folds, check)
+    try: clips = _as_clips(root, rows, seed, n_folds, check)
+    except InputError as e: raise InputError(f'{path}: {e}') from None
     _warn_of_leaks(clips)
     _warn_of_problems(problems, count, source)
     problems = [dict(path=path, reason=reason) for path,reason in problems]
