@@ -1028,7 +1028,8 @@ def reasons(
     def why(task):
         if task.done(cache): return ""
         like = [_changes(about["inputs"], task.inputs) for about in finished if (about["kind"], about["label"]) == (task.kind, task.label)]
-        return "; ".join(min(like, key=len)) if like else "never done"
+        if not like: return "never done"
+        return "; ".join(min(like, key=len)) or "made by an earlier version of metaug"
     return pd.DataFrame([
         dict(stage=stage, label=task.label, key=task.key, why=why(task))
         for stage, tasks in graph.stages.items() for task in tasks

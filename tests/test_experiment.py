@@ -20,7 +20,9 @@ from safetensors.numpy import load_file
 import metaug.experiment as experiment_module
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
-from metaug.experiment import Arm, Graph, Settings, _chosen, _load, _originals, _seed, experiment, learn_classifier, one_thread, store_key
+from metaug.experiment import (
+    Arm, Graph, Settings, _chosen, _load, _originals, _seed, experiment, learn_classifier, one_thread, reasons, store_key,
+)
 from metaug.metric import learn_metric
 
 from fastai.callback.core import Callback
@@ -407,3 +409,16 @@ def test_a_class_conditional_scheme_of_ones_own_is_not_taken_for_the_papers(tmp_
     monkeypatch.syspath_prepend(tmp_path)
     graph = Graph("store", [1, 2, 3], Settings(("own_by_class:mine", "class", "class-oracle"), folds=(1,), valid_folds=1))
     assert [task.inputs["scheme"] for task in graph.classifiers.values()] == ["own_by_class:mine", "class", "class-oracle"]
+
+
+def test_what_an_earlier_version_has_made_is_to_be_done_again(tmp_path, monkeypatch):
+    graph = Graph("s", [1, 2, 3, 4], Settings(("metric",), folds=(1,), valid_folds=1))
+    net, judged = graph.stages["metric nets"][0], graph.stages["acceptance"][0]
+    before = net.key, judged.key
+    for task in (net, judged):
+        task.folder(tmp_path).mkdir(parents=True)
+        (task.folder(tmp_path) / "task.json").write_text(json.dumps(dict(kind=task.kind, label=task.label, inputs=task.inputs)))
+    monkeypatch.setitem(experiment_module._VERSION, "acceptance", 1000)
+    assert net.key == before[0] and judged.key != before[1]
+    why = reasons(graph, tmp_path).set_index("key").why
+    assert why[net.key] == "" and why[judged.key] == "made by an earlier version of metaug"

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from metaug.selection import SAMPLE_KEY, Scheme, accept_by_class, accept_metric, accept_random
+from metaug.selection import SAMPLE_KEY, Scheme, accept_by_class, accept_random
 
 
 def _ranked(judged, value):
@@ -99,5 +99,4 @@ near_original = Scheme(accept_near_original, "npair", None, False, "as many as m
 moved = Scheme(accept_moved, "npair", None, False, "as many as metric, those among their own class that are least like their original")
 by_half = Scheme(accept_by_half, "npair", None, False, "accepted by five neighbours in half the reference; for k of 23")
 half_lot = Scheme(accept_half_lot, "npair", None, False, "as many as by_half, by lot; for k of 23")
-low_loss = Scheme(accept_metric, "embeddings:learn_outputs", None, False, "those whose probabilities lie among those of their own class")
-high_loss = Scheme(accept_hard, "embeddings:learn_outputs", None, False, "as many, those whose probabilities lie least among those of their own class")
+high_loss = Scheme(accept_hard, "embeddings:learn_outputs", None, False, "as many as a classifier gets right, those whose probabilities lie least among those of their own class")
