@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ORDER', 'SETTING', 'COSTS', 'STYLE', 'DIFFERENCE', 'PAPER', 'DEFORMATIONS', 'MARKERS', 'PAPER_ACCEPTANCE', 'AGAINST',
-           'STRENGTHS', 'EXACT', 'fold_mean', 'summary', 'show_summary', 'styled', 'plot_accuracy', 'plot_effects',
-           'confusion_matrix', 'plot_confusion', 'plot_confusion_difference', 'plot_acceptance', 'beside_paper',
-           'acceptance_by_k', 'principal_plane', 'plot_embedding', 'plot_tradeoff', 'RankCorrelation',
+           'STRENGTHS', 'EXACT', 'DRAWS', 'fold_mean', 'summary', 'show_summary', 'styled', 'plot_accuracy',
+           'plot_effects', 'confusion_matrix', 'plot_confusion', 'plot_confusion_difference', 'plot_acceptance',
+           'beside_paper', 'acceptance_by_k', 'principal_plane', 'plot_embedding', 'plot_tradeoff', 'RankCorrelation',
            'rank_correlation', 'confusion_and_acceptance', 'plot_confusion_and_acceptance', 'acceptance_by_strength',
            'plot_strength', 'sign_flip_test', 'mcnemar', 'compare', 'holm', 'comparisons', 'show_comparisons',
            'save_figures', 'Run', 'read_run', 'show_report', 'save_report']
@@ -210,7 +210,7 @@ def show_summary(
 
 # %% ../nbs/06_analysis.ipynb #04f4cdde
 STYLE = {
-    "figure.dpi": 66, "figure.constrained_layout.use": True, "font.family": "DejaVu Sans", "font.size": 9,
+    "figure.dpi": 66, "figure.constrained_layout.use": True, "font.family": "DejaVu Sans", "font.size": 9, "text.parse_math": False,
     "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
     "legend.frameon": False, "legend.fontsize": 8, "svg.hashsalt": "metaug"}
 DIFFERENCE = LinearSegmentedColormap.from_list(
@@ -800,21 +800,32 @@ def plot_strength(
 
 # %% ../nbs/06_analysis.ipynb #8d42e224
 EXACT = 14 # units up to which every sign pattern is counted (16,384)
+DRAWS = 20_000 # sign patterns where there are more
+_AT_ONCE = 4_000_000 # signs that are held at a time
 
-def _sign_patterns(
+def _least_p(
     n:int, # units
+)->float: # the smallest p that a sign-flip test of so many can come to
+    "What p can't be below"
+    return 2.0 ** (1 - n) if n <= EXACT else 1 / (1 + DRAWS)
+
+def _flipped_sums(
+    moved:np.ndarray, # differences, shape (n,)
     draws:int, # where there are too many patterns to count
     seed:int, # of these
-)->np.ndarray: # 1 or -1, shape (patterns, n); all of them up to `EXACT` units
-    "Signs to be given to the differences"
-    if n <= EXACT: return 1 - 2 * ((np.arange(2 ** n)[:, None] >> np.arange(n)) & 1)
-    return 1 - 2 * np.random.default_rng(seed).integers(2, size=(draws, n))
+)->np.ndarray: # sums under sign patterns, shape (patterns,); under all of them up to `EXACT` units
+    "What the sum would be if the signs were chance"
+    n = len(moved)
+    if n <= EXACT: return (1 - 2 * ((np.arange(2 ** n)[:, None] >> np.arange(n)) & 1)) @ moved
+    rng, most = np.random.default_rng(seed), max(1, _AT_ONCE // n)
+    rows = [min(most, draws - start) for start in range(0, draws, most)]
+    return np.concatenate([(1 - 2 * rng.integers(2, size=(count, n))) @ moved for count in rows])
 
 # %% ../nbs/06_analysis.ipynb #9b12aea9
 def sign_flip_test(
     differences:np.ndarray, # one for each independent unit, shape (n,), weighted as they are added up
     *,
-    draws:int=20_000, # sign patterns where there are more than 14 units
+    draws:int=DRAWS, # sign patterns where there are more than 14 units
     seed:int=0, # of the draws
 )->float: # two-sided p-value, in 0..1; 1 if nothing differs
     "Paired permutation test of a sum of differences: exact for few units"
@@ -822,7 +833,7 @@ def sign_flip_test(
     if differences.ndim != 1 or not np.isfinite(differences).all():
         raise InputError(f"differences must be finite numbers, shape (n,), got shape {differences.shape}")
     moved = differences[differences != 0] # a zero is the same under both signs
-    sums = np.abs(_sign_patterns(len(moved), draws, seed) @ moved)
+    sums = np.abs(_flipped_sums(moved, draws, seed))
     reached = (sums >= abs(moved.sum()) - 1e-9 * np.abs(moved).sum()).sum()
     return float(reached / len(sums) if len(moved) <= EXACT else (1 + reached) / (1 + len(sums)))
 
@@ -868,7 +879,7 @@ def _compare_folds(
     difference, low, high = fold_mean(change, units.test, draws=draws, seed=seed)
     weighted = change / units.groupby("test").test.transform("size")
     return dict(difference=difference, low=low, high=high,
-        p=sign_flip_test(weighted, seed=seed), p_least=2 ** (1 - len(units)), unit="fold and seed", units=len(units))
+        p=sign_flip_test(weighted, seed=seed), p_least=_least_p(len(units)), unit="fold and seed", units=len(units))
 
 # %% ../nbs/06_analysis.ipynb #841cca19
 def _compare_sources(
@@ -890,7 +901,7 @@ def _compare_sources(
         interval = _interval(100 * drawn[:, 0] / drawn[:, 1])
     a_only, b_only = int((clips > 0).sum()), int((clips < 0).sum())
     return dict(difference=100 * sums[:, 0].sum() / sums[:, 1].sum(), low=interval[0], high=interval[1],
-        p=sign_flip_test(sums[:, 0], seed=seed), p_least=2 ** (1 - len(sums)),
+        p=sign_flip_test(sums[:, 0], seed=seed), p_least=_least_p(len(sums)),
         unit="source", units=len(sums), a_only=a_only, b_only=b_only, p_mcnemar=mcnemar(a_only, b_only))
 
 # %% ../nbs/06_analysis.ipynb #e2f4a0ce

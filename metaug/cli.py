@@ -1,5 +1,6 @@
 "The `metaug` command: thin, no logic; every command is a function of the package."
 
+import errno
 import json
 import sys
 import warnings
@@ -44,8 +45,8 @@ class OneLine(click.Group):
             if e.name not in ("muda", "soundfile", None): raise  # without a name it is said in words, as of a filesystem that isn't installed
             code, message = 2, e
         except OSError as e:
-            if not e.filename: raise
-            code, message = 2, f"{e.filename}: {e.strerror}"
+            if e.errno in (None, errno.EPIPE): raise
+            code, message = (2, f"{e.filename}: {e.strerror}") if e.filename else (1, e.strerror)  # without a name: a full disk
         finally: warnings.formatwarning = before
         click.echo(f"metaug: {message}", err=True)
         ctx.exit(code)

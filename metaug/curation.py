@@ -454,12 +454,11 @@ def summarise(
     judged: pd.DataFrame,  # acceptance table of one k
 ) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation, 0..1
     "What was accepted, class by class."
-    both = pd.concat([judged, judged.assign(label="all")])
-    table = both.groupby("label").accepted.agg(judged="size", accepted="sum", share="mean")
-    parts = both.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean").reindex(columns=[*DEFORMATIONS])
-    counts = clips.label.value_counts().sort_index()
-    counts = pd.concat([counts.rename("clips"), pd.Series({"all": len(clips)}, name="clips")])
-    table = counts.to_frame().join(table).join(parts.astype(float))
+    def told(clips, judged):
+        table = judged.groupby("label").accepted.agg(judged="size", accepted="sum", share="mean")
+        parts = judged.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean").reindex(columns=[*DEFORMATIONS])
+        return clips.label.value_counts().sort_index().rename("clips").to_frame().join(table).join(parts.astype(float))
+    table = pd.concat([told(clips, judged), told(clips.assign(label="all"), judged.assign(label="all"))])  # a class may be called `all`
     return table.astype({"judged": "Int64", "accepted": "Int64"}).rename_axis("label").round(3)
 
 # %% ../nbs/07_curation.ipynb #5a9772e9
@@ -499,7 +498,7 @@ def select(
     progress: bool = False,  # show bars
 ) -> Selection:
     "The accepted deformations of a folder of sounds, beside their originals, class by class."
-    out, background = Path(out), tuple([background] if isinstance(background, (str, Path)) else background or ())
+    out, background = Path(out).expanduser(), tuple([background] if isinstance(background, (str, Path)) else background or ())
     found = source if isinstance(source, Found) else find(source, folds=folds, seed=seed, strict=strict, progress=progress)
     _check(found, out, k, epochs, engine)
     settings = Settings(engine=engine, background=background)

@@ -40,9 +40,31 @@ def _is_cut(log):
     return any(found < 0.99*stated and stated < 0x7fff0000 for stated,found in sizes)
 
 # %% ../nbs/00_datasets.ipynb #ac6b6195
+_KBITS = {True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320), # of MPEG 1, layer III
+    False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)} # of MPEG 2 and 2.5
+
+def _mp3_frame(head):
+    "Length in bytes and samples of the MP3 frame that begins with these 32 bits; none if it is no beginning of a frame"
+    version,layer,kbit,rate,padded = head>>19 & 3, head>>17 & 3, head>>12 & 15, head>>10 & 3, head>>9 & 1
+    if head>>21 != 0x7ff or version == 1 or layer != 1 or kbit in (0, 15) or rate == 3: return None
+    samples,rate = 1152 if version == 3 else 576, (44100, 48000, 32000)[rate]>>{3: 0, 2: 1, 0: 2}[version]
+    return samples//8*_KBITS[version == 3][kbit - 1]*1000//rate + padded, samples
+
+def _mp3_samples(path):
+    "Samples a channel that an MP3's frames hold, counted frame by frame"
+    data,at,total = Path(path).read_bytes(), 0, 0
+    if data[:3] == b'ID3': at = 10 + sum((byte & 127)<<shift for byte,shift in zip(data[6:10], (21, 14, 7, 0)))
+    while 0 <= at <= len(data) - 4:
+        frame = _mp3_frame(int.from_bytes(data[at:at + 4], 'big'))
+        at,total = (at + frame[0], total + frame[1]) if frame else (data.find(b'\xff', at + 1), total)
+    return total
+
 def _check_header(path, sound):
     seconds = sound.frames/sound.samplerate
     if sound.frames == _UNKNOWN: raise InputError(f'{path}: its header states no length (written to a pipe?), write it to a file again')
+    if sound.format == 'MP3' and (whole := _mp3_samples(path)) > 1.02*sound.frames + 4608: # the encoder's own delay is no sound
+        raise InputError(f'{path}: {seconds:.1f} of its {whole/sound.samplerate:.1f} s can be read (MP3 files joined to one, '
+            'or of variable rate without a Xing header), convert it to WAV or FLAC')
     if _is_cut(sound.extra_info): raise InputError(f'{path}: the file is cut short, its header states more sound than it holds')
     if sound.frames > MAX_FRAMES or seconds > MAX_SECONDS:
         raise InputError(f'{path}: its header states {sound.frames} frames ({seconds:.0f} s), '
@@ -571,8 +593,10 @@ def _warn_of_problems(problems, count, source):
 # %% ../nbs/00_datasets.ipynb #08026fe1
 def _clip_names(paths, root):
     if not all(o.is_relative_to(root) for o in paths): root = os.path.commonpath([o.parent for o in paths])
-    short = pd.Series([o.relative_to(root).with_suffix('').as_posix() for o in paths])
-    return np.where(short.duplicated(keep=False), [o.relative_to(root).as_posix() for o in paths], short)
+    names = pd.Series([o.relative_to(root).with_suffix('').as_posix() for o in paths])
+    while (shared := names.duplicated(keep=False)).any(): # more than once where a file is called as another without its ending
+        names = names.mask(shared, pd.Series([o.relative_to(root).as_posix() for o in paths]))
+    return names.to_numpy()
 
 # %% ../nbs/00_datasets.ipynb #cedffb84
 def _repeated(rows):
@@ -692,9 +716,10 @@ def load_clips(
 
 # %% ../nbs/00_datasets.ipynb #9cb0dabe
 def _piece_facts(piece):
-    "Sum of squares, and clipped samples, of a piece (n, channels)"
+    "Sum of squares of the channels' mean, clipped samples and peak of a piece (n, channels)"
     full = np.abs(piece) >= 0.999
-    return np.square(piece, dtype=np.float64).sum(), (full[1:] & full[:-1]).any(axis=1).sum(), np.abs(piece).max(initial=0)
+    with np.errstate(invalid='ignore'): squares = np.square(piece.mean(1, dtype=np.float64)).sum() # infinities are told by the caller
+    return squares, (full[1:] & full[:-1]).any(axis=1).sum(), np.abs(piece).max(initial=0)
 
 def _file_facts(path):
     "One file, read whole; `problem` says what is wrong with it"
@@ -711,7 +736,7 @@ def _sound_facts(path, sound):
         whole.update(piece.tobytes())
     if not n or n < 0.99*sound.frames - 2304: raise InputError(f'{path}: the file is cut short, {n} of {sound.frames} frames can be read')
     if not np.isfinite(squares): raise InputError(f'{path}: holds samples that are not finite (NaN or infinity)')
-    level = 10*np.log10(squares/n/sound.channels + 1e-12)
+    level = 10*np.log10(squares/n + 1e-12)
     return dict(format=f'{sound.format} {sound.subtype}', rate=sound.samplerate, channels=sound.channels,
         level=level, peak=float(peak), clipped=clipped/n, fingerprint=whole.hexdigest()[:16])
 

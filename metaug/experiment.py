@@ -192,7 +192,12 @@ def _deliver(partial, folder):
     if _is_local(folder):
         try: partial.rename(folder)
         except OSError:
-            if not folder.exists(): raise  # else somebody was quicker and has the same
+            if not folder.exists(): raise
+            if (folder / "task.json").exists(): return  # somebody was quicker and has the same
+            wreck = partial.with_name(f".wreck-{partial.name}")  # of a copy that was cut short
+            folder.rename(wreck)
+            partial.rename(folder)
+            shutil.rmtree(wreck)
         return
     for file in sorted(partial.iterdir(), key=lambda f: f.name == "task.json"): write_atomic(str(folder / file.name), file.read_bytes())
 
@@ -535,14 +540,13 @@ def class_rows(
     predictions: pd.DataFrame,  # of a fold: label, predicted
     *,
     classes: list[str],  # all classes, also those that the fold lacks
-) -> pd.DataFrame:  # a row a class that the fold has: label n correct confusion
+) -> pd.DataFrame:  # a row a class: label n correct confusion; n is 0 where the fold lacks it
     "Counts of a fold's predictions, class by class."
     counts = pd.crosstab(predictions.label, predictions.predicted).reindex(index=classes, columns=classes, fill_value=0)
-    rows = pd.DataFrame({
+    return pd.DataFrame({
         "label": classes, "n": counts.sum(axis=1).to_numpy(),
         "correct": np.diag(counts), "confusion": counts.to_numpy().tolist(),
     })
-    return rows[rows.n > 0].reset_index(drop=True)
 
 
 def _make_effects(inputs, cache, out):

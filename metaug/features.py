@@ -22,6 +22,7 @@ import pandas as pd
 import scipy.fft
 import scipy.signal
 import zarr
+from fsspec.implementations.local import LocalFileSystem
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from .datasets import MAX_SECONDS, InputError, check_parquet
@@ -105,16 +106,30 @@ VERSIONS = 21  # samples a clip: itself and 20 deformations; section 2.1
 _STRETCH_ROOM = 1.25  # the slowest stretch, 2**-0.3, makes a clip 1.231 times longer
 
 
+def _filesystem(path):
+    "Filesystem and path in it of an fsspec URL, or of a path on this machine, where no character means anything else (`::`, `~`)."
+    return fsspec.core.url_to_fs(str(path)) if "://" in str(path) else (LocalFileSystem(), os.path.abspath(path))
+
+
+def _mels(path):
+    "Where Zarr keeps the array of a store; as a `Path` a place on this machine is no URL to it."
+    return f"{path}/mels" if "://" in str(path) else Path(path) / "mels"
+
+
 def write_atomic(
     path: str,  # file or fsspec URL
     data: bytes,  # what it shall hold
 ) -> None:
     "Write a file so that it is there whole or not at all."
-    fs, target = fsspec.core.url_to_fs(str(path))
+    fs, target = _filesystem(path)
     fs.makedirs(fs._parent(target), exist_ok=True)
     partial = f"{target}.{uuid.uuid4().hex}.partial"
-    fs.pipe_file(partial, data)
-    fs.mv(partial, target)
+    try:
+        fs.pipe_file(partial, data)
+        fs.mv(partial, target)
+    except OSError:  # a full disk
+        if fs.exists(partial): fs.rm_file(partial)
+        raise
 
 # %% ../nbs/01_features.ipynb #7e01c5a2
 MARK = ".metaug.json"
@@ -178,7 +193,7 @@ def _open_mels(path, fs, file):
     if unknown := set(_codec_names(about["codecs"])) - _CODECS: raise ValueError(f"codec {min(unknown)} is not one of a store's")
     chunks = [c["configuration"]["chunk_shape"] for c in about["codecs"] if c["name"] == "sharding_indexed"]
     if chunks != [[1, N_MELS, frames]]: raise ValueError("a chunk must hold a sample")
-    return zarr.open_array(f"{path}/mels", mode="r+", zarr_format=3)
+    return zarr.open_array(_mels(path), mode="r+", zarr_format=3)
 
 
 class LogMelStore:
@@ -186,7 +201,7 @@ class LogMelStore:
 
     def __init__(self, path, array, clips):
         self.path, self.array, self.clips = str(path), array, clips
-        self.fs, self.root = fsspec.core.url_to_fs(self.path)
+        self.fs, self.root = _filesystem(self.path)
 
     @classmethod
     def create(
@@ -198,7 +213,7 @@ class LogMelStore:
     ) -> "LogMelStore":
         "A new store for `clips`, or the existing one if it was made for the same clips in the same way."
         attrs = {"metaug": attrs or {}, "clips": clips["clip"].tolist(), "labels": clips.label.tolist()}
-        fs, root = fsspec.core.url_to_fs(str(path))
+        fs, root = _filesystem(path)
         if not fs.exists(f"{root}/clips.parquet"): cls._initialise(path, fs, root, clips, attrs)
         store = cls.open(path)
         store._check_attrs(attrs)
@@ -211,7 +226,7 @@ class LogMelStore:
         frames = int(clips.seconds.max() * SAMPLE_RATE / FRAME * _STRETCH_ROOM) + 2
         if not fs.exists(f"{root}/mels/zarr.json"):
             zarr.create_array(
-                f"{path}/mels", shape=(VERSIONS * len(clips), N_MELS, frames),
+                _mels(path), shape=(VERSIONS * len(clips), N_MELS, frames),
                 chunks=(1, N_MELS, frames), shards=(VERSIONS, N_MELS, frames),
                 dtype="float16", fill_value=0, compressors=[ZstdCodec(level=1), Crc32cCodec()], attributes=attrs, overwrite=False,
             )
@@ -223,7 +238,7 @@ class LogMelStore:
         path: str,  # folder or fsspec URL of an existing store
     ) -> "LogMelStore":
         "An existing store."
-        fs, root = fsspec.core.url_to_fs(str(path))
+        fs, root = _filesystem(path)
         if not fs.exists(f"{root}/clips.parquet"): raise InputError(f"{path}: is no log-mel store (no clips.parquet in it)")
         try: clips, array = _read_table(fs, f"{root}/clips.parquet"), _open_mels(path, fs, f"{root}/mels/zarr.json")
         except Exception as e:  # Parquet and Zarr raise errors of many kinds
@@ -252,7 +267,7 @@ class LogMelStore:
     def _read_rows(self, index):
         first, width = VERSIONS * index, self.array.shape[2]
         try:
-            with fsspec.open(self._rows(index)) as f: rows = json.load(f)
+            with self.fs.open(f"{self.root}/samples/{index:06d}.json") as f: rows = json.load(f)
             expected = list(range(first, first + VERSIONS))
             if [row["row"] for row in rows] != expected or not all(0 < row["frames"] <= width for row in rows):
                 raise ValueError("other rows or frames")

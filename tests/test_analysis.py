@@ -561,3 +561,19 @@ def test_scheme_names_make_safe_file_names(tmp_path):
 def test_analysis_is_light():
     code = "import sys, metaug.analysis; print([m for m in ('torch', 'fastai', 'librosa', 'numba') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_least_p_and_sums_in_pieces(monkeypatch):
+    moved = np.random.default_rng(3).normal(size=40)
+    whole = analysis._flipped_sums(moved, 1000, 5)
+    signs = 1 - 2 * np.random.default_rng(5).integers(2, size=(1000, 40))
+    np.testing.assert_allclose(whole, [(row * moved).sum() for row in signs])
+    monkeypatch.setattr(analysis, "_AT_ONCE", 40 * 7)
+    np.testing.assert_allclose(analysis._flipped_sums(moved, 1000, 5), whole)
+    for n in (3, 14, 15, 40): assert analysis.sign_flip_test(np.ones(n)) == pytest.approx(analysis._least_p(n), rel=.8 if n == 15 else 1e-12)
+
+
+def test_any_name_of_a_class_is_drawn(tmp_path):
+    names = dict(zip(LABELS, ["$a$ $b", "$5_$6", "x_{y"]))
+    results, acceptance = (table.assign(label=table.label.map(names)) for table in (RESULTS, ACCEPTANCE))
+    assert analysis.save_figures(results.sort_values("label"), acceptance, tmp_path)

@@ -1,13 +1,16 @@
 "The `metaug` command: every command teaches by an example, plans without making anything, and says what is wrong."
 
+import errno
 import json
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from fsspec.implementations.local import LocalFileSystem
 
 from metaug import __version__
 from metaug.cli import main
+from metaug.features import LogMelStore, write_atomic
 
 
 def metaug(*args):
@@ -161,3 +164,29 @@ def test_missing_muda_is_told_in_one_line():
     code = "import sys; sys.modules['muda'] = None; sys.argv = ['metaug', 'augment', '--store', 's']; from metaug.cli import main; main()"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "pip install --no-deps muda" in done.stderr
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(*_, **__): raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(LocalFileSystem, "mv", full)
+    with pytest.raises(OSError, match="No space"): write_atomic(f"{tmp_path}/a.txt", b"whole")
+    assert not list(tmp_path.iterdir())
+    told = metaug("augment", "--data", "generated", "--store", tmp_path / "store")
+    assert told.exit_code == 1 and told.stderr.splitlines()[-1] == "metaug: No space left on device", told.output
+
+
+@pytest.mark.parametrize("name", ["take::1", "~", "a b ü"])
+def test_odd_names_are_names(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_atomic(f"{name}/{name}.txt", b"one")
+    assert (tmp_path / name / f"{name}.txt").read_bytes() == b"one"
+
+
+def test_clips_with_double_colons_keep_their_sounds_apart(sounds, tmp_path):
+    (sounds / "cat" / "bad.wav").unlink()
+    for label in ("cat", "dog"):
+        for file in list((sounds / label).iterdir()): file.rename(file.with_name(f"take::{file.name}"))
+    told = metaug("augment", "--data", sounds, "--store", tmp_path / "a::b" / "store", "--audio", tmp_path / "~" / "audio", "--jobs", 1)
+    assert told.exit_code == 0, told.output
+    assert len(list((tmp_path / "~" / "audio").rglob("*.flac"))) == 8 * 21 and (tmp_path / "a::b" / "store" / "mels" / "zarr.json").exists()
+    assert len(LogMelStore.open(tmp_path / "a::b" / "store").labelled) == 8 * 21

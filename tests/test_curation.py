@@ -354,3 +354,10 @@ def test_copies_of_a_recording_lie_in_one_fold_where_folds_are_made(tmp_path):
     given = find(tmp_path / "list.csv")
     assert given.clips.fold.tolist() == [i % 4 + 1 for i in range(len(clips))]
     assert "in another fold" in "".join(given.findings.detail)
+
+
+def test_a_class_called_all_is_not_the_total():
+    clips = pd.DataFrame(dict(clip=list("abc"), label=["all", "dog", "dog"]))
+    judged = pd.DataFrame(dict(label=["all", "all", "dog"], deformation=["drc", "stretch", "drc"], accepted=[True, False, True]))
+    table = curation.summarise(clips, judged).reset_index()
+    assert table[["label", "clips", "judged", "accepted"]].to_numpy().tolist() == [["all", 1, 2, 1], ["dog", 2, 1, 1], ["all", 3, 3, 2]]

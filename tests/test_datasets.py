@@ -561,3 +561,49 @@ def test_download_does_not_write_outside(tmp_path, served, monkeypatch):
 
 def test_checksums_are_those_published():
     assert ARCHIVES['urbansound8k']['md5'] == '9aa69802bbf37fb986f71ec1483a196e' and re.fullmatch('[0-9a-f]{32}', ARCHIVES['esc50']['md5'])
+
+# ---- found by a review
+
+def mp3(path, parts, **how):
+    "An MP3 of seconds and levels of noise"
+    random = np.random.default_rng(0)
+    y = np.concatenate([level*random.normal(size=int(44100*seconds)) for seconds,level in parts])
+    return put(path, y, rate=44100, **how)
+
+@pytest.mark.parametrize('mode', ['CONSTANT', 'VARIABLE'])
+@pytest.mark.parametrize('rate', [8000, 22050, 44100, 48000])
+def test_an_mp3s_frames_are_as_many_as_it_states(tmp_path, mode, rate):
+    file = put(tmp_path/'a.mp3', sine(rate, 3), rate, bitrate_mode=mode)
+    assert sf.info(file).frames <= datasets._mp3_samples(file) <= sf.info(file).frames + 4*1152
+    tagged = tmp_path/'tagged.mp3'
+    tagged.write_bytes(b'ID3\x04\x00\x00\x00\x00\x02\x00' + b'\xff\xfb\x90\x00'*64 + file.read_bytes())
+    assert datasets._mp3_samples(tagged) == datasets._mp3_samples(file)
+
+def test_an_mp3_of_which_only_a_part_can_be_read_is_refused(tmp_path):
+    one, whole = mp3(tmp_path/'one.mp3', [(4, .1)]), mp3(tmp_path/'varies.mp3', [(4, .2), (4, .001)], bitrate_mode='VARIABLE')
+    assert len(read_audio(whole)) == pytest.approx(8*44100, abs=4*1152)
+    joined, bare = tmp_path/'joined.mp3', tmp_path/'bare.mp3'
+    joined.write_bytes(one.read_bytes()*2)
+    first = datasets._mp3_frame(int.from_bytes(whole.read_bytes()[:4], 'big'))[0]
+    assert b'Xing' in whole.read_bytes()[:first] # the first frame holds no sound, but how long the sound is
+    bare.write_bytes(whole.read_bytes()[first:])
+    for file in (joined, bare): refused(lambda: read_audio(file), file.name, 'of its 8.', 's can be read', 'convert it to WAV or FLAC')
+
+def test_names_of_clips_are_unique(tmp_path):
+    for name in ('a.wav', 'a.flac', 'a.wav.wav', 'b.wav'): put(tmp_path/'cat'/name)
+    tree(tmp_path, dog=3)
+    clips = load_clips(tmp_path)
+    assert clips['clip'].is_unique and {'cat/a.wav', 'cat/a.flac', 'cat/a.wav.wav', 'cat/b'} < set(clips['clip'])
+
+def test_channels_that_cancel_are_near_silent(tmp_path):
+    y = sine(8000, 1)
+    put(tmp_path/'cat'/'cancels.wav', np.stack([y, -y], axis=1)); put(tmp_path/'cat'/'same.wav', np.stack([y, y], axis=1))
+    tree(tmp_path, dog=2)
+    facts = datasets.file_facts(load_clips(tmp_path)).set_index('clip')
+    assert facts.level['cat/cancels'] < -60 and facts.level['cat/same'] == pytest.approx(20*np.log10(.5/np.sqrt(2)), abs=.01)
+
+def test_what_a_table_says_wrong_names_the_table(tmp_path):
+    tree(tmp_path, cat=3, dog=3)
+    rows = pd.DataFrame([dict(path=f'{label}/{i}.wav', label=label, fold=i) for label in ('cat', 'dog') for i in range(3)])
+    rows.to_csv(tmp_path/'mine.csv', index=False)
+    refused(lambda: load_clips(tmp_path/'mine.csv'), 'mine.csv: fold must be a whole number >= 1, got', '0')

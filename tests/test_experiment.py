@@ -21,7 +21,7 @@ import metaug.experiment as experiment_module
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
 from metaug.experiment import (
-    Arm, Graph, Settings, _chosen, _load, _originals, _seed, experiment, learn_classifier, one_thread, reasons, store_key,
+    Arm, Graph, Settings, Task, _chosen, _load, _originals, _seed, do, experiment, learn_classifier, one_thread, reasons, store_key,
 )
 from metaug.metric import learn_metric
 
@@ -422,3 +422,25 @@ def test_what_an_earlier_version_has_made_is_to_be_done_again(tmp_path, monkeypa
     assert net.key == before[0] and judged.key != before[1]
     why = reasons(graph, tmp_path).set_index("key").why
     assert why[net.key] == "" and why[judged.key] == "made by an earlier version of metaug"
+
+
+def test_a_run_on_folds_that_lack_a_class_is_reported(small, tmp_path):
+    clips = pd.read_csv(small)
+    clips["path"] = [str(small.parent / name) for name in clips.path]
+    clips[~(clips.label.eq("siren") & clips.fold.eq(1))].to_csv(tmp_path / "clips.csv", index=False)
+    how = ["--schemes", "none", "--folds", 1, "--valid-folds", 1, "--epochs", 1, "--jobs", 1, "--out", tmp_path / "out"]
+    told = CliRunner().invoke(main, list(map(str, ["run", "--data", tmp_path / "clips.csv", *how])))
+    assert told.exit_code == 0 and (tmp_path / "out" / "confusion-none.png").exists(), told.output
+    results = pd.read_parquet(tmp_path / "out" / "results.parquet").set_index("label")
+    assert results.n["siren"] == 0 and results.n.sum() == 6 and all(len(row) == 4 for row in results.confusion)
+
+
+def test_a_half_copied_task_is_done_again(tmp_path, monkeypatch):
+    def work(inputs, cache, out): (out / "made.txt").write_text("new")
+    monkeypatch.setitem(experiment_module.WORK, "toy", work)
+    task = Task("toy", {}, "a toy")
+    task.folder(tmp_path).mkdir(parents=True)
+    (task.folder(tmp_path) / "made.txt").write_text("half")
+    do(task, tmp_path)
+    assert task.done(tmp_path) and (task.folder(tmp_path) / "made.txt").read_text() == "new"
+    assert [f.name for f in (tmp_path / "toy").iterdir()] == [task.key]
