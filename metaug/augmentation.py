@@ -145,6 +145,7 @@ def rubber_band(
     semitones: float = 0.0,  # pitch shift
 ) -> np.ndarray:  # waveform, (round(n / rate),), float32
     "Stretch or shift as the program rubberband (R2 engine) does when muda calls it."
+    if sr < 1000: raise InputError(f"sr must be >= 1000 for Rubber Band, got {sr}")  # at 100 Hz it never comes back
     out = pedalboard.time_stretch(
         pcm16(y), float(sr), stretch_factor=float(rate), pitch_shift_in_semitones=float(semitones),
         high_quality=False, preserve_formants=False,
@@ -681,7 +682,7 @@ def store_attrs(
 ) -> dict:  # JSON: engine, seed, version, deformations, background
     "What decides a store's samples, besides its clips."
     values = hashlib.sha256(json.dumps(DEFORMATIONS).encode()).hexdigest()[:8]
-    noises = [[recording.name, recording.digest] for recording in load_background(tuple(background))]
+    noises = [[recording.name, recording.digest] for recording in load_background(background)]
     return dict(engine=engine, seed=seed, version=AUGMENT_VERSION, deformations=values, background=noises)
 
 # %% ../nbs/02_augmentation.ipynb #acf70a90
@@ -950,6 +951,7 @@ def _check_export(clips, folder):
     for clip in clips.itertuples():
         if ".." in Path(clip.clip).parts or Path(clip.clip).is_absolute():
             raise InputError(f"{clip.clip}: a clip's name must not lead out of the folder")
+        if len(Path(clip.clip).name.encode()) > 230: raise InputError(f"{clip.clip}: its name is too long for a file with an ending")
         if (like := DEFORMED_NAME.fullmatch(clip.clip)) and like[1] in names:
             raise InputError(f"{clip.clip}: a deformed {like[1]} will have this name; rename one of the two clips")
         if Path(clip.path).resolve().is_relative_to(here):

@@ -12,6 +12,8 @@ import metaug
 
 DATA_HELP = "generated, esc10, esc50, urbansound8k, a folder with one subfolder a class, or a CSV or Parquet with path,label[,fold,source]"
 
+GENERATED_NOTE = "On generated sounds, no recordings: this shows that everything works, and is no result about real sound.\n"
+
 
 class Listed(click.ParamType):
     "Values separated by commas."
@@ -152,7 +154,7 @@ def augment(data, store, engine, background, seed, jobs, audio):
 
 
 @main.command()
-@click.option("--quick", is_flag=True, help="smaller pairs and fewer runs: about two minutes instead of fifteen")
+@click.option("--quick", is_flag=True, help="smaller pairs and fewer runs: about two minutes instead of ten")
 @click.option("--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture")
 def bench(quick, out):
     """How long metaug takes against the usual tools, timed in alternation on this machine.
@@ -266,6 +268,7 @@ def report(folder, html, max_mb):
     from metaug import analysis
 
     results, acceptance, predictions = analysis.read_run(folder)
+    if "data" in results and results["data"].eq("generated").any(): click.echo(GENERATED_NOTE)
     click.echo(analysis.show_report(results, predictions))
     paths = analysis.save_report(results, predictions, folder) + analysis.save_figures(results, acceptance, folder)
     if html:
@@ -304,6 +307,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 
     out = out or str(Path("runs") / experiment.run_name(data))
     experiment.refuse_other_data(out, data)
+    if notebooks: experiment.experiment_notebook(out)
     cache = f"{out}/cache"
     if dry_run:
         clips, graph, cache = _planned(data, settings, cache)
@@ -315,8 +319,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=_terminal())
     paths = outcome.save(out) + analysis.save_figures(outcome.results, outcome.acceptance, out)
     if notebooks: paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=_terminal())
-    if data == "generated":
-        click.echo("On generated sounds, no recordings: this shows that everything works, and is no result about real sound.\n")
+    if data == "generated": click.echo(GENERATED_NOTE)
     click.echo(analysis.show_summary(outcome.results))
     for title, ending in (("Tables", ".parquet"), ("Figures", ".png"), ("Notebooks", ".ipynb")):
         if named := [str(p) for p in paths if str(p).endswith(ending)]: click.echo(f"\n{title}: {' '.join(named)}")

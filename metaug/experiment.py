@@ -7,11 +7,11 @@ __all__ = ['BUDGETS', 'PATCHES_PER_CLIP', 'log', 'NETS', 'WORK', 'plan', 'clip_s
            'one_thread', 'LogEpochs', 'do', 'TaskError', 'do_all', 'sweep', 'workers', 'get_net', 'fold_predictions',
            'class_rows', 'Settings', 'Arm', 'Graph', 'check', 'store_key', 'prepare_store', 'Outcome', 'run_name',
            'refuse_other_data', 'experiment', 'training_rate', 'middle_sound', 'deforming_rate', 'outline', 'reasons',
-           'embedded', 'notebook_parameters', 'fold_notebooks']
+           'embedded', 'notebook_parameters', 'experiment_notebook', 'fold_notebooks']
 
 # %% ../nbs/05_experiment.ipynb #3de88045
 import hashlib
-import importlib
+import importlib.util
 import inspect
 import itertools
 import json
@@ -28,7 +28,7 @@ import uuid
 import warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,7 +132,7 @@ class Task:
     inputs: dict  # numbers, names and keys of other tasks, as JSON has them
     label: str  # for people
 
-    @property
+    @cached_property
     def key(self) -> str:
         "Hash of kind and inputs."
         return digest([self.kind, self.inputs, _VERSION.get(self.kind, 1)])
@@ -603,6 +603,8 @@ class Graph:
         self.store, self.folds, self.settings = store, sorted(folds), settings
         self.tests = list(settings.folds or self.folds)
         self.net_of: dict[str, str] = {}  # key of an acceptance → npair or classifier
+        self._known: dict[str, Task] = {}  # by key
+        self._effects: dict[tuple, Task] = {}
         names = ("metric nets", "acceptance", "classifiers", "effects", "class-conditional classifiers")
         self.stages: dict[str, list[Task]] = {name: [] for name in names}
         self.arms = [arm for scheme in settings.schemes for arm in self._arms(scheme)]
@@ -622,8 +624,8 @@ class Graph:
 
     def _add(self, stage, kind, inputs, label):
         task = Task(kind, inputs, label)
-        if task.key not in {t.key for t in self.stages[stage]}: self.stages[stage].append(task)
-        return task
+        if (known := self._known.setdefault(task.key, task)) is task: self.stages[stage].append(task)
+        return known
 
     def _how(self, net):
         "What an embedding's training depends on."
@@ -661,6 +663,11 @@ class Graph:
 
     def effects(self, on: str, test: int, seed: int) -> Task:
         "What each deformation does to each class, counted on a test fold's validation folds or on all test folds."
+        asked = on, test if on == "validation" else None, seed
+        if asked not in self._effects: self._effects[asked] = self._add_effects(on, test, seed)
+        return self._effects[asked]
+
+    def _add_effects(self, on, test, seed):
         rows = []
         for scheme in ("none", *(f"only-{deformation}" for deformation in DEFORMATIONS)):
             arm = Arm(scheme, None, seed)
@@ -877,7 +884,8 @@ def experiment(
     progress: bool = True,  # show bars with the time left
 ) -> Outcome:
     "The paper's experiment on a collection of sounds, from clips to tables; work that is in the cache is not done again."
-    settings = settings._replace(background=tuple(str(Path(file).absolute()) for file in settings.background))
+    noises = [settings.background] if isinstance(settings.background, (str, Path)) else settings.background
+    settings = settings._replace(background=tuple(str(Path(file).absolute()) for file in noises))
     clips = load_clips(data, strict=True)  # a result names its clips: none is left out in silence
     check(clips, settings)
     cache = UPath(cache).absolute()
@@ -1088,6 +1096,18 @@ def _execute(notebook, path, parameters):
     return ""
 
 
+def experiment_notebook(
+    out: str | Path,  # folder of the run
+    notebook: str | Path | None = None,  # this one; by default that of the checkout
+) -> Path:
+    "The notebook that `fold_notebooks` executes; refuses what would keep it from that."
+    notebook = Path(notebook or Path(metaug.__file__).parents[1] / "nbs" / "05_experiment.ipynb")
+    if not notebook.is_file(): raise InputError(f"{notebook}: is not there; notebooks are made in a checkout of the project")
+    if not _is_local(UPath(out)): raise InputError(f"{out}: notebooks are written into a local folder only")
+    if not importlib.util.find_spec("papermill"): raise InputError("papermill is not installed, and notebooks are executed by it")
+    return notebook
+
+
 def fold_notebooks(
     outcome: Outcome,
     data: str,  # what the run's clips came from
@@ -1098,10 +1118,7 @@ def fold_notebooks(
     progress: bool = True,  # show a bar
 ) -> list[Path]:  # fold01.ipynb and so on
     "Make each test fold of a run an executed notebook."
-    notebook = Path(notebook or Path(metaug.__file__).parents[1] / "nbs" / "05_experiment.ipynb")
-    if not notebook.is_file(): raise InputError(f"{notebook}: is not there; notebooks are made in a checkout of the project")
-    if not _is_local(UPath(out)): raise InputError(f"{out}: notebooks are written into a local folder only")
-    out = Path(out).absolute()
+    notebook, out = experiment_notebook(out, notebook), Path(out).absolute()
     data = str(Path(data).absolute()) if Path(data).exists() else data
     paths = [out / f"fold{test:02d}.ipynb" for test in outcome.graph.tests]
     tasks = [

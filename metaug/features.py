@@ -123,7 +123,7 @@ def write_atomic(
     "Write a file so that it is there whole or not at all."
     fs, target = _filesystem(path)
     fs.makedirs(fs._parent(target), exist_ok=True)
-    partial = f"{target}.{uuid.uuid4().hex}.partial"
+    partial = f"{fs._parent(target)}/.{uuid.uuid4().hex}.partial"  # its name is short where the file's is long
     try:
         fs.pipe_file(partial, data)
         fs.mv(partial, target)

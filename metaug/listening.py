@@ -143,9 +143,11 @@ def why_silent(
 ) -> dict[str, str]:  # deformation → why its sounds can't be made again
     "Deformations of a store whose sounds would come out otherwise than they were judged."
     made = dict(store.array.attrs["metaug"])
-    here = store_attrs(engine=made.get("engine", ""), seed=made.get("seed", 0), background=background)
+    here = store_attrs(engine=made.get("engine", ""), seed=made.get("seed", 0))
     if {**here, "background": 0} != {**made, "background": 0}: return dict.fromkeys(DEFORMATIONS, "made by another version of metaug")
-    return {} if here["background"] == made["background"] else {"bgnoise": "its background recordings were not given"}
+    try: given = store_attrs(background=background)["background"]
+    except InputError as e: return {"bgnoise": f"its background recordings can't be read ({e})"}
+    return {} if given == made["background"] else {"bgnoise": "its background recordings were not given"}
 
 # %% ../nbs/06a_listening.ipynb #9465c0c3
 class Medium(NamedTuple):
@@ -229,10 +231,11 @@ def spend(
 def _listed(
     table: pd.DataFrame,  # samples in turn
     judged: int,  # judgements a sample, at most
+    k: int,  # neighbours a judgement
     budget: float,  # bytes for text
 ) -> pd.DataFrame:  # the first of them
     "As many samples as the text may name."
-    return table.head(max(1, int(budget / (120 + 45 * judged))))
+    return table.head(max(1, int(budget / (120 + (30 + 5 * k) * judged))))
 
 def _judgements(
     rows: pd.DataFrame,  # acceptance rows of one k
@@ -300,7 +303,7 @@ def _tables(
 ) -> dict[str, pd.DataFrame]:  # cells clips samples judgements, which name each other by number
     "The tables of a page."
     table = in_turn(by_sample(rows))
-    samples = _described(_listed(table, table.judged.max(), budget), store)
+    samples = _described(_listed(table, table.judged.max(), rows.k.iloc[0], budget), store)
     judgements, labels = _judgements(rows, samples), _labels(rows)
     names = sorted({*samples["clip"], *judgements.neighbours.explode()})
     number = {name: i for i, name in enumerate(names)}
@@ -428,11 +431,14 @@ def _choice(gathered: dict) -> str:  # HTML
     "How many of how many are there, and why these."
     rows, sounds, k = gathered["samples"]["row"], gathered["sounds"], gathered["k"]
     sounding = sum(str(row) in sounds for row in rows)
+    how_often = "" if not any(gathered["judgements"]["test"]) else (  # a selection has no held-out folds: each sample is judged once
+        "A sample is judged once for each pair of held-out folds; it counts as accepted when more than half of its judgements "
+        "accepted it, or half of them and its margin is above 0. "
+    )
     return (
         f"<p>{gathered['judged']:,} samples were judged, {len(rows):,} are listed, {sounding:,} have sound: "
         "in each class, deformation and decision the narrowest and the clearest.</p>"
-        "<details><summary>How to read it</summary><p>A sample is judged once for each pair of held-out folds; "
-        "it counts as accepted when more than half of its judgements accepted it. "
+        f"<details><summary>How to read it</summary><p>{how_often}"
         f"The margin is the mean similarity of its {k} neighbours, counted plus for its own class and minus for another: "
         "near 0 the decision was narrow, near +1 or −1 clear.</p>"
         "<p>The log-mels are those that were judged, up to 22 kHz; "
@@ -453,6 +459,7 @@ def page(
     *,
     results: pd.DataFrame | None = None,  # results table; None: no results and no figures
     predictions: pd.DataFrame | None = None,  # predictions table, for paired tests by recording
+    data: str = "",  # what the clips come from, where `results` don't say it
     max_mb: float = 30,  # of the page, at most; 1 MB = 1,000,000 bytes
     **how,  # k, background, jobs, progress of `gather`
 ) -> str:  # HTML
@@ -461,7 +468,8 @@ def page(
     judged = acceptance is not None and len(acceptance) > 0
     if judged: _of_k(acceptance, how.get("k"))  # refused before the figures are drawn
     shown = "" if results is None else _results(results, acceptance, predictions)
-    data = "" if results is None or "data" not in results else str(results["data"].iloc[0])
+    if (least := (len(shown) + 40_000) / 1e6) > max_mb: raise InputError(f"max_mb must be at least {least:.2f} for these results, got {max_mb}")
+    if results is not None and "data" in results: data = str(results["data"].iloc[0])
     gathered = dict(cells={}, clips={}, samples={}, judgements={})
     if judged: gathered = gather(acceptance, store, budget=max_mb * 1e6 - len(shown) - 40_000, **how)
     title = html.escape(f"{Path(data).name or 'metaug'}: what {'was accepted' if judged else 'came out'}")

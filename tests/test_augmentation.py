@@ -297,3 +297,7 @@ def test_generated_noise_is_kept_and_a_damaged_file_made_anew(tmp_path, monkeypa
         assert np.array_equal(augmentation._kept_street(0, 1.0), made) and kept.read_bytes() == whole
     monkeypatch.setenv("METAUG_CACHE", str(kept))  # a file, so nothing can be kept there
     assert np.array_equal(augmentation._kept_street(0, 1.0), made)
+
+
+def test_rates_at_which_rubber_band_never_comes_back_are_refused():
+    with pytest.raises(InputError, match="sr must be >= 1000"): augmentation.rubber_band(np.zeros(10, np.float32), sr=100, rate=0.9)

@@ -361,3 +361,21 @@ def test_a_class_called_all_is_not_the_total():
     judged = pd.DataFrame(dict(label=["all", "all", "dog"], deformation=["drc", "stretch", "drc"], accepted=[True, False, True]))
     table = curation.summarise(clips, judged).reset_index()
     assert table[["label", "clips", "judged", "accepted"]].to_numpy().tolist() == [["all", 1, 2, 1], ["dog", 2, 1, 1], ["all", 3, 3, 2]]
+
+
+@pytest.mark.parametrize("clips, words", [(4, "metric nets of all folds"), (12, "metric net for fold 1")])
+def test_nets_that_are_no_better_than_no_learning_are_told(tmp_path, clips, words):
+    tasks = [curation.PartTask("part", dict(part=part), "") for part in (1, 2)]
+    for task in tasks:
+        task.folder(tmp_path).mkdir(parents=True)
+        told = dict(part=task.inputs["part"], clips=clips, dead=0, units=64, accuracy=0.1, baseline=0.9)
+        (task.folder(tmp_path) / "quality.json").write_text(json.dumps(told))
+    with pytest.warns(UserWarning, match=words): curation._nets(tasks, tmp_path)
+
+
+def test_long_names_of_any_script_become_files(tmp_path):
+    names = ["犬" * 80, "犬" * 79 + "猫", "x" * 300]
+    files = safe_names(names)
+    assert len(set(files)) == 3
+    for file in files: features.write_atomic(f"{tmp_path}/{file}_pitch1_3.flac", b"sound")
+    assert len(list(tmp_path.iterdir())) == 3

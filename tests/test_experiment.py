@@ -1,6 +1,6 @@
 "The experiment as a whole: no fold leaks, sharing is exact, papermill runs, bad input is one line."
 
-import importlib
+import importlib.util
 import json
 import linecache
 import os
@@ -21,7 +21,7 @@ import metaug.experiment as experiment_module
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
 from metaug.experiment import (
-    Arm, Graph, Settings, Task, _chosen, _load, _originals, _seed, do, experiment, learn_classifier, one_thread, reasons, store_key,
+    Arm, Graph, Settings, Task, _chosen, _load, _originals, _seed, digest, do, experiment, learn_classifier, one_thread, reasons, store_key,
 )
 from metaug.metric import learn_metric
 
@@ -419,6 +419,8 @@ def test_what_an_earlier_version_has_made_is_to_be_done_again(tmp_path, monkeypa
         task.folder(tmp_path).mkdir(parents=True)
         (task.folder(tmp_path) / "task.json").write_text(json.dumps(dict(kind=task.kind, label=task.label, inputs=task.inputs)))
     monkeypatch.setitem(experiment_module._VERSION, "acceptance", 1000)
+    graph = Graph("s", [1, 2, 3, 4], Settings(("metric",), folds=(1,), valid_folds=1))
+    net, judged = graph.stages["metric nets"][0], graph.stages["acceptance"][0]
     assert net.key == before[0] and judged.key != before[1]
     why = reasons(graph, tmp_path).set_index("key").why
     assert why[net.key] == "" and why[judged.key] == "made by an earlier version of metaug"
@@ -444,3 +446,24 @@ def test_a_half_copied_task_is_done_again(tmp_path, monkeypatch):
     do(task, tmp_path)
     assert task.done(tmp_path) and (task.folder(tmp_path) / "made.txt").read_text() == "new"
     assert [f.name for f in (tmp_path / "toy").iterdir()] == [task.key]
+
+
+def test_the_work_of_planning_grows_as_the_tasks_do(monkeypatch):
+    calls = []
+    monkeypatch.setattr(experiment_module, "digest", lambda value: calls.append(1) or digest(value))
+    graph = Graph("s", list(range(1, 11)), Settings(("none", "class", "class-oracle", "metric"), seeds=(0, 1)))
+    tasks = [task.key for stage in graph.stages.values() for task in stage]
+    assert len(tasks) == len(set(tasks)) and len(graph.stages["class-conditional classifiers"]) == 270 and len(graph.stages["effects"]) == 22
+    assert len(calls) < 20 * len(tasks)  # it had been thousands of times as many, and minutes
+
+
+def test_notebooks_that_cannot_be_made_are_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None)
+    told = CliRunner().invoke(main, ["run", "--data", "generated", "--notebooks", "--out", str(tmp_path / "out")])
+    assert told.exit_code == 2 and "papermill is not installed" in told.stderr and not (tmp_path / "out").exists()
+
+
+def test_one_background_recording_needs_no_list(small, tmp_path):
+    soundfile.write(tmp_path / "street.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 44100), 44100)
+    clips, path = load_clips(small), str(tmp_path / "street.wav")
+    assert store_key(clips, Settings(background=path)) == store_key(clips, Settings(background=(path,))) != store_key(clips, Settings())

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from metaug.augmentation import augment, deform
+from metaug.augmentation import augment, deform, store_attrs
 from metaug.datasets import InputError, read_audio
 from metaug.features import LogMelStore
 from metaug.listening import _needs, _of_k, _tables, browse, by_sample, embed_json, find_store, gather, in_turn, listening_page, medium, mp3, page, why_silent
@@ -307,3 +307,19 @@ def test_browse_is_closed_off_and_shows_the_same(judged, store):
     [(tag, frame)] = Tags(shown._repr_html_()).found
     assert tag == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == page(judged, store, max_mb=0.2)
     assert repr(shown) == "Browser(0.2 MB)"
+
+
+def test_background_recordings_that_have_moved_leave_their_sounds_silent(tmp_path):
+    from types import SimpleNamespace
+
+    noise = tmp_path / "street.wav"
+    soundfile.write(noise, np.random.default_rng(0).uniform(-0.1, 0.1, 44100), 44100)
+    made = SimpleNamespace(array=SimpleNamespace(attrs=dict(metaug=store_attrs(background=str(noise)))))
+    assert why_silent(made, (str(noise),)) == {}
+    noise.unlink()
+    why = why_silent(made, (str(noise),))
+    assert list(why) == ["bgnoise"] and "street.wav: no such file" in why["bgnoise"]
+
+
+def test_a_page_that_its_results_alone_overfill_is_refused():
+    with pytest.raises(InputError, match="max_mb must be at least"): page(None, results=make_results(), max_mb=0.01)
