@@ -47,7 +47,7 @@ import metaug
 
 from .augmentation import DEFORMATIONS, ENGINES, augment, deform_clip, store_attrs
 from .batches import ResidentMels, patch_dls, shuffled
-from .datasets import InputError, load_clips, read_audio
+from .datasets import SOURCES, InputError, load_clips, read_audio
 from .features import FRAME, SAMPLE_RATE, VERSIONS, LogMelStore, patch_starts, write_atomic
 from .metric import averaged_log_mels, dead_units, learn_metric, score_of, warn_if_collapsed
 from .networks import RECIPES, KeepBest, Trained, classifier, embed, keep_memory, predict, return_memory, save_weights, seeded, train
@@ -792,8 +792,8 @@ class Outcome(NamedTuple):
         return f"{self.cache}/stores/{self.graph.store}"
 
     def save(self, out: str | Path) -> list[UPath]:
-        "Write the four tables as Parquet into a folder or under an fsspec URL, and `run.json`: the settings, and where the log-mels are."
-        about = dict(metaug=metaug.__version__, store=self.store, settings=self.graph.settings._asdict())
+        "Write the four tables as Parquet into a folder or under an fsspec URL, and `run.json`: the settings, and where clips and log-mels are."
+        about = dict(metaug=metaug.__version__, data=self.results.attrs.get("data"), store=self.store, settings=self.graph.settings._asdict())
         write_atomic(f"{out}/run.json", json.dumps(about, indent=1).encode())
         paths = []
         for name in ("results", "acceptance", "predictions", "quality"):
@@ -812,6 +812,11 @@ def run_name(
     return path.stem if path.suffix in (".csv", ".parquet") else path.name
 
 
+def _place(data):
+    "Where the clips come from, wherever one stands: the name of a published collection, or the full path."
+    return str(data) if str(data) in SOURCES else str(Path(data).expanduser().resolve())
+
+
 def refuse_other_data(
     out: str | Path,  # folder or fsspec URL of a run
     data: str,  # what its clips shall come from
@@ -821,9 +826,10 @@ def refuse_other_data(
     if not file.exists(): return
     try: known = _table(file)["data"].unique()
     except (ValueError, KeyError, OSError) as e: raise InputError(f"{file}: is no table of a run ({e}); name another folder") from e
-    for made_from in known:
-        if made_from != data and Path(made_from).resolve() != Path(data).resolve():
-            raise InputError(f"{out}: holds the results of {made_from}, not of {data}; name another folder")
+    try: made_from = json.loads((UPath(out) / "run.json").read_text()).get("data")
+    except (OSError, ValueError, AttributeError): made_from = None  # of a run before `run.json` said it
+    for before in [made_from] if made_from else map(_place, known):
+        if before != _place(data): raise InputError(f"{out}: holds the results of {before}, not of {_place(data)}; name another folder")
 
 # %% ../nbs/05_experiment.ipynb #81297925
 def _classifier_facts(graph, cache, arm, test):
@@ -895,6 +901,7 @@ def experiment(
         graph = Graph(store, clips.fold.unique().tolist(), settings)
         with where(gpu=True): _do_stages(graph, clips, cache, jobs, progress)
     results, predictions = _collect(graph, cache, data)
+    results.attrs["data"] = _place(data)
     quality = _collect_tasks(graph, cache, "metric nets", "quality.parquet")
     _warn(quality)
     outcome = Outcome(results, _collect_tasks(graph, cache, "acceptance", "acceptance.parquet"), predictions, quality, graph, cache)

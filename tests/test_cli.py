@@ -10,6 +10,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from metaug import __version__
 from metaug.cli import main
+from metaug.datasets import InputError
+from metaug.experiment import refuse_other_data, run_name
 from metaug.features import LogMelStore, write_atomic
 
 
@@ -65,11 +67,10 @@ def test_bad_options_are_one_line(args, word):
 
 
 def test_a_run_is_called_as_its_collection(tmp_path):
-    from metaug.experiment import refuse_other_data, run_name
-
     assert [run_name(data) for data in ("esc10", tmp_path / "snd.v1", tmp_path / "list.csv")] == ["esc10", "snd.v1", "list"]
     pd.DataFrame({"data": ["esc10"]}).to_parquet(tmp_path / "results.parquet")
     refuse_other_data(tmp_path, "esc10")
+    refuse_other_data(tmp_path / "none", "esc10")
     told = metaug("run", "--data", "generated", "--out", tmp_path)
     assert told.exit_code == 2 and told.stderr == f"metaug: {tmp_path}: holds the results of esc10, not of generated; name another folder\n"
     (tmp_path / "results.parquet").write_text("no table")
@@ -190,3 +191,14 @@ def test_clips_with_double_colons_keep_their_sounds_apart(sounds, tmp_path):
     assert told.exit_code == 0, told.output
     assert len(list((tmp_path / "~" / "audio").rglob("*.flac"))) == 8 * 21 and (tmp_path / "a::b" / "store" / "mels" / "zarr.json").exists()
     assert len(LogMelStore.open(tmp_path / "a::b" / "store").labelled) == 8 * 21
+
+
+def test_a_collection_is_known_by_its_place_and_not_by_its_name(tmp_path, monkeypatch):
+    pd.DataFrame({"data": ["snd"]}).to_parquet(tmp_path / "results.parquet")
+    (tmp_path / "run.json").write_text(json.dumps({"data": str(tmp_path / "one" / "snd")}))
+    for folder in ("one", "two"): (tmp_path / folder / "snd").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "one")
+    for same in ("snd", "./snd", tmp_path / "one" / "snd"): refuse_other_data(tmp_path, same)
+    monkeypatch.chdir(tmp_path / "two")
+    refuse_other_data(tmp_path, tmp_path / "one" / "snd")
+    with pytest.raises(InputError, match="holds the results of .*one/snd, not of .*two/snd"): refuse_other_data(tmp_path, "snd")

@@ -120,7 +120,7 @@ def test_the_leak_test_can_fail(small, outcome, tmp_path):
 
 def test_tables_have_the_columns_of_the_design(outcome):
     assert {"scheme", "k", "test", "seed", "label", "n", "correct", "confusion", "n_train", "share", "acceptance", "epochs", "steps", "seconds", "recipe"} <= set(outcome.results)
-    assert {"clip", "deformation", "level", "test", "valid", "k", "predicted", "votes", "similarity", "accepted", "neighbours"} <= set(outcome.acceptance)
+    assert {"clip", "deformation", "level", "test", "valid", "k", "predicted", "votes", "similarity", "accepted", "neighbours", "to_original"} <= set(outcome.acceptance)
     of = outcome.results.groupby("scheme").first()
     assert of.share["brute"] == 1 and of.share["none"] == pytest.approx(1 / 21)
     accepted = outcome.acceptance.accepted.mean()
