@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import sys
+import time
 import types
 import warnings
 from contextlib import contextmanager, suppress
@@ -697,6 +698,8 @@ def _sweep(folder, held):
     try: fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError: return  # another build holds it
     for partial in Path(folder).rglob("*.partial*"): partial.unlink(missing_ok=True)
+    for part in Path(folder).glob("*.decoding"):  # somebody may be at it, without holding the folder
+        if time.time() - part.stat().st_mtime > 24 * 3600: part.unlink(missing_ok=True)
 
 
 @contextmanager

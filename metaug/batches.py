@@ -112,7 +112,7 @@ def _decode(store, samples, empty):
 
 def _decode_into(path, store, samples):
     "The same in a `.npy` file that appears whole."
-    part = path.with_suffix(f".{uuid.uuid4().hex}.partial")
+    part = path.with_suffix(f".{uuid.uuid4().hex}.decoding")  # not `.partial`, which another process may sweep meanwhile
     _decode(store, samples, partial(np.lib.format.open_memmap, part, mode="w+")).flush()
     part.replace(path)
 

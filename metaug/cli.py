@@ -306,6 +306,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     from metaug import analysis, experiment
 
     out = out or str(Path("runs") / experiment.run_name(data))
+    if "://" not in out: out = str(Path(out).absolute()) if "::" in out else out  # else a chain of URLs to fsspec
     experiment.refuse_other_data(out, data)
     if notebooks: experiment.experiment_notebook(out)
     cache = f"{out}/cache"

@@ -50,25 +50,32 @@ def _mp3_frame(head):
     samples,rate = 1152 if version == 3 else 576, (44100, 48000, 32000)[rate]>>{3: 0, 2: 1, 0: 2}[version]
     return samples//8*_KBITS[version == 3][kbit - 1]*1000//rate + padded, samples
 
+_BEGINNING = re.compile(b'\xff[\xe2\xe3\xf2\xf3\xfa\xfb]') # of a layer III frame
+_ALIKE = 0xfffe0c00 # the bits of a frame's head that are the same in all frames of a file: MPEG version, layer, rate
+
 def _mp3_samples(path):
-    "Samples a channel that an MP3's frames hold, counted frame by frame"
-    data,at,total = Path(path).read_bytes(), 0, 0
+    "Samples a channel that an MP3's frames hold, counted frame by frame; what a tag or a picture holds is no frame, since none like it follows"
+    with open(path, 'rb') as file: data,at,total = file.read(1<<28), 0, 0 # an hour has at most 144 MB
+    def head(at): return int.from_bytes(data[at:at + 4], 'big') if at + 4 <= len(data) else 0
     if data[:3] == b'ID3': at = 10 + sum((byte & 127)<<shift for byte,shift in zip(data[6:10], (21, 14, 7, 0)))
     while 0 <= at <= len(data) - 4:
-        frame = _mp3_frame(int.from_bytes(data[at:at + 4], 'big'))
-        at,total = (at + frame[0], total + frame[1]) if frame else (data.find(b'\xff', at + 1), total)
+        frame,after = _mp3_frame(head(at)), 0
+        if frame: after = at + frame[0]
+        if frame and ((head(after) ^ head(at)) & _ALIKE == 0 or after == len(data) or data[after:after + 3] in (b'TAG', b'APE', b'ID3')):
+            at,total = after, total + frame[1]
+        else: at = found.start() if (found := _BEGINNING.search(data, at + 1)) else -1
     return total
 
 def _check_header(path, sound):
     seconds = sound.frames/sound.samplerate
     if sound.frames == _UNKNOWN: raise InputError(f'{path}: its header states no length (written to a pipe?), write it to a file again')
-    if sound.format == 'MP3' and (whole := _mp3_samples(path)) > 1.02*sound.frames + 4608: # the encoder's own delay is no sound
-        raise InputError(f'{path}: {seconds:.1f} of its {whole/sound.samplerate:.1f} s can be read (MP3 files joined to one, '
-            'or of variable rate without a Xing header), convert it to WAV or FLAC')
     if _is_cut(sound.extra_info): raise InputError(f'{path}: the file is cut short, its header states more sound than it holds')
     if sound.frames > MAX_FRAMES or seconds > MAX_SECONDS:
         raise InputError(f'{path}: its header states {sound.frames} frames ({seconds:.0f} s), '
             f'at most {MAX_SECONDS} s or {MAX_FRAMES} frames are read')
+    if sound.format == 'MP3' and (whole := _mp3_samples(path)) > 1.02*sound.frames + 4608: # the encoder's own delay is no sound
+        raise InputError(f'{path}: {seconds:.1f} of its {whole/sound.samplerate:.1f} s can be read (MP3 files joined to one, '
+            'or of variable rate without a Xing header), convert it to WAV or FLAC')
 
 # %% ../nbs/00_datasets.ipynb #5a12b030
 def _open_sound(path):

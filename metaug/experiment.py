@@ -10,6 +10,7 @@ __all__ = ['BUDGETS', 'PATCHES_PER_CLIP', 'log', 'NETS', 'WORK', 'plan', 'clip_s
            'embedded', 'notebook_parameters', 'experiment_notebook', 'fold_notebooks']
 
 # %% ../nbs/05_experiment.ipynb #3de88045
+import gc
 import hashlib
 import importlib.util
 import inspect
@@ -95,6 +96,14 @@ def clip_scores(
     return float(right.mean()), float(np.log(np.maximum(likelihood, 1e-9)).mean())
 
 
+class _Blended(MixUp):
+    "fastai's MixUp, which lets a last batch of a single patch be."
+
+    def before_batch(self):
+        if len(self.y) > 1: super().before_batch()
+        else: self.lam, self.yb1 = self.x.new_ones(1), self.yb
+
+
 def learn_classifier(
     mels: ResidentMels,  # log-mels of a store
     training: pd.DataFrame,  # samples to train on: `row`, `label`, `deformation`, `sampling_weight`
@@ -117,7 +126,7 @@ def learn_classifier(
     with seeded(seed):
         network, keep = classifier(len(vocab)), KeepBest(scores)
         loss = CrossEntropyLossFlat(label_smoothing=how.label_smoothing)
-        blended = (MixUp(how.mixup),) if how.mixup else ()
+        blended = (_Blended(how.mixup),) if how.mixup else ()
         train(network, dls, epochs=epochs, loss=loss, recipe=how, keep=keep, cbs=(LogEpochs(), *blended))
     return Trained(network, keep, mels)
 
@@ -236,6 +245,7 @@ def do(
             _deliver(partial, task.folder(cache))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            gc.collect()  # a learner and its callbacks name each other, and with them the log-mels
             return_memory()
 
 
@@ -282,11 +292,17 @@ def _told(bar, cache):
         if thread.ident: thread.join()
 
 
+def _at_once(jobs):
+    "Trainings side by side: one a core, but one alone on a graphics card of this machine, which would hold the log-mels of each."
+    here = type(joblib.parallel.get_active_backend()[0]).__name__ == "LokyBackend"
+    return 1 if jobs == -1 and here and default_device().type != "cpu" else joblib.effective_n_jobs(jobs)
+
+
 def _run(todo, cache, jobs, bar, finished):
     "Do tasks side by side; gives the failures."
     failed = []
     calls = (joblib.delayed(_attempt)(task, cache) for task in todo)
-    processes = min(joblib.effective_n_jobs(jobs), len(todo))
+    processes = min(_at_once(jobs), len(todo))
     outcomes = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)(calls)
     for task, error in outcomes:
         bar.update()
@@ -300,7 +316,7 @@ def do_all(
     cache: str | Path,  # folder or fsspec URL of all tasks' outputs
     *,
     name: str,  # for the progress bar
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one a core, or one where there is a graphics card
     progress: bool = True,  # show a bar with the time left
     finished=None,  # called with each task that was done
 ) -> None:
@@ -828,8 +844,10 @@ def refuse_other_data(
     except (ValueError, KeyError, OSError) as e: raise InputError(f"{file}: is no table of a run ({e}); name another folder") from e
     try: made_from = json.loads((UPath(out) / "run.json").read_text()).get("data")
     except (OSError, ValueError, AttributeError): made_from = None  # of a run before `run.json` said it
+    here = _place(data)
     for before in [made_from] if made_from else map(_place, known):
-        if before != _place(data): raise InputError(f"{out}: holds the results of {before}, not of {_place(data)}; name another folder")
+        moved = Path(before).name == Path(here).name and not Path(before).exists()  # with the project, or to another machine
+        if before != here and not moved: raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
 
 # %% ../nbs/05_experiment.ipynb #81297925
 def _classifier_facts(graph, cache, arm, test):
@@ -1021,7 +1039,8 @@ def outline(
         hours[stage] = patches / (rate or math.nan)
     table = pd.DataFrame(rows).T
     if rate is None: return table
-    table["hours"] = pd.Series(hours) / joblib.effective_n_jobs(jobs) / 3600
+    processes = pd.Series(_at_once(jobs), hours).where(pd.Series(hours).index != "store", joblib.effective_n_jobs(jobs))
+    table["hours"] = pd.Series(hours) / processes / 3600
     table["role_by_role"] = table.hours * pd.Series(_roles(graph)).reindex(table.index, fill_value=1)
     return table.round(2)
 

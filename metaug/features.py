@@ -144,7 +144,7 @@ def claim_folder(
     "Mark a folder as the result of a call; refuse one that is something else."
     if out.exists() and not out.is_dir(): raise InputError(f"{out}: is a file; name a new folder")
     if not (out / MARK).exists():
-        if out.is_dir() and any(not f.name.startswith(MARK) for f in out.iterdir()):
+        if out.is_dir() and any(not f.name.startswith(MARK) and f.suffix != ".partial" for f in out.iterdir()):
             raise InputError(f"{out}: is not empty and was not made by {by}; name a new folder")
         try: write_atomic(str(out / MARK), json.dumps(about, indent=1).encode())
         except OSError as e: raise InputError(f"{out}: can't be written ({e.strerror})") from e

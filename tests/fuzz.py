@@ -141,7 +141,7 @@ def store(folder):
         if len(data) % 2: (folder / "s/samples.parquet").unlink(missing_ok=True)  # by way of the rows
         try:
             opened = LogMelStore.open(str(folder / "s"))
-            for row in opened.samples.row[:3] if len(opened.samples) else (): assert np.isfinite(opened.read(5)).all() or True
+            for row in opened.samples.row[:3] if len(opened.samples) else (): opened.read(row)
             for row in (0, 20, 21): opened.read(row)
             opened.verify()
         finally:

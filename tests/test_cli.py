@@ -202,3 +202,12 @@ def test_a_collection_is_known_by_its_place_and_not_by_its_name(tmp_path, monkey
     monkeypatch.chdir(tmp_path / "two")
     refuse_other_data(tmp_path, tmp_path / "one" / "snd")
     with pytest.raises(InputError, match="holds the results of .*one/snd, not of .*two/snd"): refuse_other_data(tmp_path, "snd")
+    (tmp_path / "one" / "snd").rmdir()  # moved, or on another machine
+    refuse_other_data(tmp_path, "snd")
+    with pytest.raises(InputError, match="holds the results of .*one/snd, not of esc10"): refuse_other_data(tmp_path, "esc10")
+
+
+def test_a_run_may_go_into_a_folder_with_double_colons(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = metaug("run", "--data", "generated", "--folds", "1", "--valid-folds", "1", "--dry-run", "--out", "take::1/x")
+    assert told.exit_code == 0 and "to do  classifiers: " in told.output, told.output

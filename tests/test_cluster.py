@@ -102,6 +102,7 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, he
     expected = experiment(str(five_folds), WHOLE._replace(**part), cache=here.cache, jobs=1, progress=False)
     with subprocess.Popen([*here_first, *run(five_folds, tmp_path / "out", "--scheduler", address, *options)], env=ONE_THREAD, stderr=subprocess.PIPE) as process:
         eventually(lambda: process.poll() is not None or list(tmp_path.glob("out/cache/net/*/task.json")), seconds=600)
+        assert process.poll() is None, "it must not be over when the worker is killed"
         os.killpg(workers[0].pid, signal.SIGKILL)  # with its nanny, or that would start another
         _, told = process.communicate(timeout=900)
     assert process.returncode == 0, told.decode()[-2000:]
@@ -130,11 +131,14 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(five_folds, here, tmp_path
     out, chance, known = tmp_path / "out", random.Random(0), {}
     for _ in range(int(os.environ.get("METAUG_KILLS", 2))):
         process = subprocess.Popen(run(five_folds, out, "--jobs", "2"), env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(chance.uniform(6, 14))
+        before = len(finished(out))
+        eventually(lambda: process.poll() is not None or len(finished(out)) > before)  # or nothing would be there to be kept
+        time.sleep(chance.uniform(0, 6))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert known.items() <= finished(out).items(), "a finished task was done again"
         known = finished(out)
+    assert known
     subprocess.run(run(five_folds, out, "--jobs", "2"), env=ONE_THREAD, check=True, capture_output=True)
     assert known.items() <= finished(out).items() and not list(out.glob("cache/*/.*.partial"))
     assert saved(out) == bytes_of(here._asdict())

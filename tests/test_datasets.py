@@ -579,6 +579,15 @@ def test_an_mp3s_frames_are_as_many_as_it_states(tmp_path, mode, rate):
     tagged.write_bytes(b'ID3\x04\x00\x00\x00\x00\x02\x00' + b'\xff\xfb\x90\x00'*64 + file.read_bytes())
     assert datasets._mp3_samples(tagged) == datasets._mp3_samples(file)
 
+@pytest.mark.parametrize('tail', ['picture', 'ones', 'heads'])
+def test_what_stands_behind_an_mp3s_sound_is_no_sound(tmp_path, tail):
+    whole = mp3(tmp_path/'a.mp3', [(5, .1)])
+    random = np.random.default_rng(0).bytes(400_000)
+    put_behind = dict(picture=b'APETAGEX' + random, ones=b'\xff'*400_000, heads=b'\xff\xfb\x90\x00'*50_000)[tail]
+    (tmp_path/'b.mp3').write_bytes(whole.read_bytes() + put_behind)
+    assert datasets._mp3_samples(tmp_path/'b.mp3') <= datasets._mp3_samples(whole) + 1152
+    np.testing.assert_array_equal(read_audio(tmp_path/'b.mp3')[:5*44100 - 2304], read_audio(whole)[:5*44100 - 2304])
+
 def test_an_mp3_of_which_only_a_part_can_be_read_is_refused(tmp_path):
     one, whole = mp3(tmp_path/'one.mp3', [(4, .1)]), mp3(tmp_path/'varies.mp3', [(4, .2), (4, .001)], bitrate_mode='VARIABLE')
     assert len(read_audio(whole)) == pytest.approx(8*44100, abs=4*1152)

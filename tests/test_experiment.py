@@ -467,3 +467,31 @@ def test_one_background_recording_needs_no_list(small, tmp_path):
     soundfile.write(tmp_path / "street.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 44100), 44100)
     clips, path = load_clips(small), str(tmp_path / "street.wav")
     assert store_key(clips, Settings(background=path)) == store_key(clips, Settings(background=(path,))) != store_key(clips, Settings())
+
+
+def test_epochs_as_the_paper_counts_them_and_the_classifiers_own_network(small, tmp_path):
+    one = Settings(("none", "classifier", "weight"), k=(3,), folds=(1,), valid_folds=1, epochs=2, metric_epochs=2, budget="epochs", recipe="mixup")
+    outcome = experiment(str(small), one, cache=tmp_path, jobs=1, progress=False)
+    for (arm, _, _), task in outcome.graph.classifiers.items():
+        folder = task.folder(outcome.cache)
+        counts, judged = json.loads((folder / "counts.json").read_text()), outcome.acceptance
+        judged = judged[judged.net.eq("classifier" if arm.scheme == "classifier" else "npair")]
+        chosen = {"none": 0, "classifier": judged.accepted.sum(), "weight": judged.own_votes.gt(0).sum()}[arm.scheme]
+        assert counts["steps"] == 2 * -(-(16 + chosen) // 32), arm
+        weights = {"none": 0, "classifier": judged.accepted.sum(), "weight": (judged.own_votes / judged.k).sum()}[arm.scheme]
+        assert counts["n_train"] == pytest.approx(16 + weights)
+    nets = {task.inputs["net"]: task.folder(outcome.cache) for task in outcome.graph.stages["metric nets"]}
+    assert all(np.load(next(folder.glob("embedding-*.npz")))["samples"].shape[1] == 64 for folder in nets.values()) and len(nets) == 2
+
+
+def test_a_last_batch_of_one_patch_is_not_blended():
+    blend = experiment_module._Blended(0.4)
+    blend.learn = type("L", (), dict(x=torch.zeros(1, 1, 4, 4), xb=(torch.zeros(1, 1, 4, 4),), y=torch.tensor([1]), yb=(torch.tensor([1]),), training=True))()
+    blend.before_batch()
+    assert blend.lam.tolist() == [1.0] and blend.yb1 is blend.learn.yb
+
+
+def test_one_training_at_a_time_on_a_graphics_card(monkeypatch):
+    assert experiment_module._at_once(3) == 3 and experiment_module._at_once(-1) == os.cpu_count()
+    monkeypatch.setattr(experiment_module, "default_device", lambda: torch.device("cuda"))
+    assert experiment_module._at_once(-1) == 1 and experiment_module._at_once(3) == 3
