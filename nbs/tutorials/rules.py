@@ -55,11 +55,6 @@ def accept_near_original(judged, *, seed=0, effects=None):
     return _ranked(judged, -(judged.margin + judged.to_original))
 
 
-def accept_moved(judged, *, seed=0, effects=None):
-    "Those that lie among their own class, but far from their original: surely right, and new."
-    return _ranked(judged, judged.to_original - judged.margin)
-
-
 def _by_half(judged):
     "The same table, accepted by the five nearest of every second reference clip; k must be so large that five of the half are among the neighbours."
     label_of = dict(zip(judged["clip"], judged.label))  # a reference of one part is judged in another
@@ -96,7 +91,6 @@ hard_not_lost = Scheme(accept_hard_not_lost, "npair", None, False, "as many as m
 same_share = Scheme(accept_same_share, "npair", None, False, "the same share of each class and deformation, its best")
 lot_by_class = Scheme(accept_lot_by_class, None, "validation", False, "as many of each class as class, by lot")
 near_original = Scheme(accept_near_original, "npair", None, False, "as many as metric, those most like their original and least like other classes")
-moved = Scheme(accept_moved, "npair", None, False, "as many as metric, those among their own class that are least like their original")
 by_half = Scheme(accept_by_half, "npair", None, False, "accepted by five neighbours in half the reference; for k of 23")
 half_lot = Scheme(accept_half_lot, "npair", None, False, "as many as by_half, by lot; for k of 23")
 high_loss = Scheme(accept_hard, "embeddings:learn_outputs", None, False, "as many as a classifier gets right, those whose probabilities lie least among those of their own class")
