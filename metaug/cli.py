@@ -12,8 +12,6 @@ import metaug
 
 DATA_HELP = "generated, esc10, esc50, urbansound8k, a folder with one subfolder a class, or a CSV or Parquet with path,label[,fold,source]"
 
-GENERATED_NOTE = "On generated sounds, no recordings: this shows that everything works, and is no result about real sound.\n"
-
 
 class Listed(click.ParamType):
     "Values separated by commas."
@@ -266,9 +264,10 @@ def report(folder, html, max_mb):
       metaug report runs/esc10 --html report.html
     """
     from metaug import analysis
+    from metaug.datasets import GENERATED_NOTE
 
     results, acceptance, predictions = analysis.read_run(folder)
-    if "data" in results and results["data"].eq("generated").any(): click.echo(GENERATED_NOTE)
+    if "data" in results and results["data"].eq("generated").any(): click.echo(f"{GENERATED_NOTE}\n")
     click.echo(analysis.show_report(results, predictions))
     paths = analysis.save_report(results, predictions, folder) + analysis.save_figures(results, acceptance, folder)
     if html:
@@ -304,9 +303,10 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     """
     settings = _settings(**options)
     from metaug import analysis, experiment
+    from metaug.datasets import GENERATED_NOTE
 
     out = out or str(Path("runs") / experiment.run_name(data))
-    if "://" not in out: out = str(Path(out).absolute()) if "::" in out else out  # else a chain of URLs to fsspec
+    if "::" in out and "://" not in out: out = str(Path(out).absolute())  # else a chain of URLs to fsspec
     experiment.refuse_other_data(out, data)
     if notebooks: experiment.experiment_notebook(out)
     cache = f"{out}/cache"
@@ -320,7 +320,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=_terminal())
     paths = outcome.save(out) + analysis.save_figures(outcome.results, outcome.acceptance, out)
     if notebooks: paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=_terminal())
-    if data == "generated": click.echo(GENERATED_NOTE)
+    if data == "generated": click.echo(f"{GENERATED_NOTE}\n")
     click.echo(analysis.show_summary(outcome.results))
     for title, ending in (("Tables", ".parquet"), ("Figures", ".png"), ("Notebooks", ".ipynb")):
         if named := [str(p) for p in paths if str(p).endswith(ending)]: click.echo(f"\n{title}: {' '.join(named)}")

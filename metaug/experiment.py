@@ -903,7 +903,7 @@ def experiment(
     settings: Settings = Settings(),
     *,
     cache: str | Path = "runs/cache",  # folder or fsspec URL of stores and tasks; shared by all runs that name it
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one a core, or one for trainings where there is a graphics card
     scheduler: str | None = None,  # address of a Dask scheduler, whose workers see `cache`; by default this machine works
     progress: bool = True,  # show bars with the time left
 ) -> Outcome:
@@ -1026,7 +1026,7 @@ def outline(
     *,
     rate: float | None = None,  # patches a second and process, see `training_rate`
     deforming: float | None = None,  # seconds of sound a second and process, see `deforming_rate`
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one a core, or one where there is a graphics card
 ) -> pd.DataFrame:  # a row a stage: tasks done steps patches; with the rates: hours, and those role by role
     "What a run would do, at most: a scheme that selects counts as if it accepted all."
     row, seconds = _store_row(graph, clips, cache)
@@ -1039,8 +1039,8 @@ def outline(
         hours[stage] = patches / (rate or math.nan)
     table = pd.DataFrame(rows).T
     if rate is None: return table
-    processes = pd.Series(_at_once(jobs), hours).where(pd.Series(hours).index != "store", joblib.effective_n_jobs(jobs))
-    table["hours"] = pd.Series(hours) / processes / 3600
+    processes = {stage: joblib.effective_n_jobs(jobs) if stage == "store" else _at_once(jobs) for stage in hours}
+    table["hours"] = pd.Series(hours) / pd.Series(processes) / 3600
     table["role_by_role"] = table.hours * pd.Series(_roles(graph)).reindex(table.index, fill_value=1)
     return table.round(2)
 

@@ -267,7 +267,8 @@ class LogMelStore:
     def _read_rows(self, index):
         first, width = VERSIONS * index, self.array.shape[2]
         try:
-            with self.fs.open(f"{self.root}/samples/{index:06d}.json") as f: rows = json.load(f)
+            fs, file = _filesystem(self._rows(index))
+            with fs.open(file) as f: rows = json.load(f)
             expected = list(range(first, first + VERSIONS))
             if [row["row"] for row in rows] != expected or not all(0 < row["frames"] <= width for row in rows):
                 raise ValueError("other rows or frames")

@@ -32,7 +32,7 @@ from upath import UPath
 
 from .analysis import read_run, save_figures, show_report
 from .augmentation import DEFORMATIONS, deform, store_attrs
-from .datasets import InputError, read_audio
+from .datasets import GENERATED_NOTE, InputError, read_audio
 from .features import FRAME, SAMPLE_RATE, TOP_DB, VERSIONS, LogMelStore, write_atomic
 
 # %% ../nbs/06a_listening.ipynb #4f059e09
@@ -422,8 +422,7 @@ def _results(
 
 def _notes(data: str, silent: list[str]) -> str:  # HTML
     "What a reader must know before anything else."
-    generated = "On generated sounds, no recordings: this shows that everything works, and is no result about real sound."
-    notes = [generated] if data == "generated" else []
+    notes = [GENERATED_NOTE] if data == "generated" else []
     return "".join(f"<p class=warning>{html.escape(note)}</p>" for note in notes + silent)
 
 # %% ../nbs/06a_listening.ipynb #a947e473

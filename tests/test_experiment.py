@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -492,6 +493,6 @@ def test_a_last_batch_of_one_patch_is_not_blended():
 
 
 def test_one_training_at_a_time_on_a_graphics_card(monkeypatch):
-    assert experiment_module._at_once(3) == 3 and experiment_module._at_once(-1) == os.cpu_count()
+    assert experiment_module._at_once(3) == 3 and experiment_module._at_once(-1) == joblib.effective_n_jobs(-1)
     monkeypatch.setattr(experiment_module, "default_device", lambda: torch.device("cuda"))
     assert experiment_module._at_once(-1) == 1 and experiment_module._at_once(3) == 3
