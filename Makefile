@@ -69,7 +69,8 @@ test: $(STAMP) ## Run the notebooks' cells as tests, then the tests in tests/
 
 study: $(STAMP) ## The study on ESC-10: six to eleven hours on two cores, goes on where it was cut off
 	mkdir -p runs
-	$(ONE_THREAD) $(BIN)/papermill nbs/tutorials/study.ipynb runs/study.ipynb --cwd nbs/tutorials -p run True $(STUDY_ARGS)
+	$(ONE_THREAD) METAUG_DATA="$${METAUG_DATA:+$$($(BIN)/python -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$$METAUG_DATA")}" \
+	    $(BIN)/papermill nbs/tutorials/study.ipynb runs/study.ipynb --cwd nbs/tutorials -p run True $(STUDY_ARGS)
 
 docs: $(STAMP) ## Build the site into _docs, with Quarto where it is installed, else with smalldocs
 	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONWARNINGS=ignore; \

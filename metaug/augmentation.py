@@ -226,7 +226,8 @@ class Recording:
     @property
     def digest(self) -> str:  # 16 hexadecimal digits
         "Tells recordings of the same name apart."
-        return hashlib.sha256(np.ascontiguousarray(self.samples).tobytes()).hexdigest()[:16]
+        rate = b"" if self.sr == SAMPLE_RATE else f"{self.sr} Hz".encode()
+        return hashlib.sha256(np.ascontiguousarray(self.samples).tobytes() + rate).hexdigest()[:16]
 
 # %% ../nbs/02_augmentation.ipynb #398cc01d
 def _swell(seconds, at, width, sr=SAMPLE_RATE):
@@ -789,8 +790,9 @@ def jams_of(
     jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **told)
     if sample["deformation"] == "original": return jam
     deformer = _deformer(sample["deformation"], int(sample["level"]), "rubberband", sample_rng(0), load_background(background))
-    deformer.audio = _no_audio
-    return deformer._transform(jam, json.loads(sample["state"]))
+    deformer.audio, state = _no_audio, json.loads(sample["state"])
+    if "filename" in state: deformer.files = [state["filename"]]  # of several recordings the one that was drawn
+    return deformer._transform(jam, state)
 
 
 def _plain(value):
@@ -890,7 +892,8 @@ def _replayer(name, state, y, sr, engine, background, key):
     if "start" not in state:
         warnings.warn(f"the JAMS doesn't say where in {state['filename']} the noise began; drawn from the seed", stacklevel=3)
     segment = dict(start=int(state["start"]), stop=int(state["start"]) + drawn["stop"] - drawn["start"]) if "start" in state else drawn
-    if state.get("stop", segment["stop"]) != segment["stop"]:
+    room = 0 if sr == SAMPLE_RATE else -(-deformer._recording(state["filename"]).sr // sr)  # at another rate the sound's length is rounded
+    if abs(state.get("stop", segment["stop"]) - segment["stop"]) > room:
         raise InputError(f"state of BackgroundNoise: stop must be {segment['stop']} for this sound, got {state['stop']}")
     return deformer, dict(state, **segment)
 

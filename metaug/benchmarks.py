@@ -10,6 +10,7 @@ __all__ = ['faiss', 'resource', 'LEVELS', 'PAIRS', 'machine', 'Timing', 'Fact', 
 import contextlib
 import copy
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -483,9 +484,10 @@ class Bench(NamedTuple):
         files = {name: table.to_csv(index=False) for name, table in tables.items()}
         files |= {"machine.json": json.dumps(self.machine, indent=1), "bench.txt": self.text() + "\n"}
         for name, content in files.items(): write_atomic(f"{out}/{name}", content.encode())
-        figure = plot_bench(self)
-        figure.savefig(f"{out}/bench.png", dpi=110, bbox_inches="tight")
+        figure, picture = plot_bench(self), io.BytesIO()
+        figure.savefig(picture, format="png", dpi=110, bbox_inches="tight")
         plt.close(figure)
+        write_atomic(f"{out}/bench.png", picture.getvalue())
         return [f"{out}/{name}" for name in (*files, "bench.png")]
 
 # %% ../nbs/08_benchmarks.ipynb #b03d85e6

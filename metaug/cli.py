@@ -70,7 +70,7 @@ def main():
     metaug select my_sounds --out better   a better training set from your own sounds
     metaug data esc10                      what a collection holds
     metaug plan --data esc10               what the whole experiment would take
-    metaug run --data generated --folds 1  the paper's experiment
+    metaug run --data generated --folds 1  the paper's experiment, here one test fold of it
     metaug report runs/generated           what came out, with paired tests
     metaug augment --data esc10 --store S  deform all clips, nothing else
 
@@ -100,7 +100,7 @@ background_option = click.option(
 
 @main.command()
 @click.argument("source")
-@click.option("--download", is_flag=True, help="fetch a published collection (esc50, urbansound8k) first, checked by size and checksum")
+@click.option("--download", is_flag=True, help="fetch a published collection (esc10, esc50, urbansound8k) first, checked by its checksum")
 @click.option("--picture", type=click.Path(dir_okay=False), help="draw clips, lengths and levels into this file (png, svg, pdf)")
 @strict_option
 @json_option
@@ -161,10 +161,15 @@ def bench(quick, out):
     """
     from metaug import benchmarks
 
+    Path(out).mkdir(parents=True, exist_ok=True)  # what can't be written is said before minutes of work
     done = benchmarks.bench(quick=quick, tell=lambda line: click.echo(f"metaug bench: {line}", err=True))
-    paths = done.save(out)
     click.echo(done.text())
-    click.echo("\nWritten: " + " ".join(paths))
+    click.echo("\nWritten: " + " ".join(done.save(out)))
+
+
+def _run_folder(out):
+    "A run's folder as URL or path; `::`, which would make it a chain of URLs, may stand in a name."
+    return str(Path(out).absolute()) if "::" in out and "://" not in out else out
 
 
 def protocol_options(function):
@@ -226,7 +231,7 @@ def plan(data, jobs, out, as_json, **options):
     settings = _settings(**options)
     from metaug import experiment, features
 
-    clips, graph, cache = _planned(data, settings, f"{out or Path('runs') / experiment.run_name(data)}/cache")
+    clips, graph, cache = _planned(data, settings, _run_folder(out or str(Path("runs") / experiment.run_name(data))) + "/cache")
     samples = features.VERSIONS * len(clips)
     frames = clips.seconds.sum() * features.SAMPLE_RATE / features.FRAME * features.VERSIONS
     size = frames * features.N_MELS * 2  # bytes of log-mels
@@ -266,6 +271,7 @@ def report(folder, html, max_mb):
     from metaug import analysis
     from metaug.datasets import GENERATED_NOTE
 
+    folder = _run_folder(folder)
     results, acceptance, predictions = analysis.read_run(folder)
     if "data" in results and results["data"].eq("generated").any(): click.echo(f"{GENERATED_NOTE}\n")
     click.echo(analysis.show_report(results, predictions))
@@ -305,8 +311,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     from metaug import analysis, experiment
     from metaug.datasets import GENERATED_NOTE
 
-    out = out or str(Path("runs") / experiment.run_name(data))
-    if "::" in out and "://" not in out: out = str(Path(out).absolute())  # else a chain of URLs to fsspec
+    out = _run_folder(out or str(Path("runs") / experiment.run_name(data)))
     experiment.refuse_other_data(out, data)
     if notebooks: experiment.experiment_notebook(out)
     cache = f"{out}/cache"
@@ -344,8 +349,9 @@ def select(sounds, out, no_audio, as_json, **options):
 
     SOUNDS is a folder with a subfolder a class, or a CSV or Parquet with path,label[,fold,source]. Into OUT come
     the originals and the accepted deformed sounds, OUT/<class>/….flac, each with a JAMS that tells how it was made,
-    and manifest.csv, acceptance.parquet, summary.csv and report.html. Nothing in SOUNDS is changed. Cut off, the
-    same command goes on where it was.
+    and manifest.csv, summary.csv, report.html, acceptance.parquet, quality.parquet and clips.parquet. Nothing in
+    SOUNDS is changed. Cut off, the same command goes on where it was, by what OUT/.metaug-cache holds: log-mels and
+    nets, about 1 MB for a clip of 5 s, which may be deleted when all is done.
 
     \b
     Examples:

@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 import time
 import warnings
@@ -193,9 +194,13 @@ _FORMULA = re.compile(r"^(?=['=+\-@\t\r\n])")
 _TEXTS = ["label", "source", "clip"]
 
 
+def _no_formulas(table, texts):
+    "An apostrophe before what a spreadsheet would run."
+    return table.assign(**{name: table[name].str.replace(_FORMULA, "'", regex=True) for name in texts})
+
+
 def _write_manifest(manifest, out):
-    shown = manifest.assign(**{name: manifest[name].str.replace(_FORMULA, "'", regex=True) for name in _TEXTS})
-    write_atomic(f"{out}/manifest.csv", shown.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
+    write_atomic(f"{out}/manifest.csv", _no_formulas(manifest, _TEXTS).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
 
 
 def _whole(file, texts):
@@ -501,7 +506,7 @@ def select(
     progress: bool = False,  # show bars
 ) -> Selection:
     "The accepted deformations of a folder of sounds, beside their originals, class by class."
-    out, background = Path(out).expanduser(), tuple([background] if isinstance(background, (str, Path)) else background or ())
+    out, background = Path(os.path.expanduser(out)), tuple([background] if isinstance(background, (str, Path)) else background or ())
     found = source if isinstance(source, Found) else find(source, folds=folds, seed=seed, strict=strict, progress=progress)
     _check(found, out, k, epochs, engine)
     settings = Settings(engine=engine, background=background)
@@ -528,7 +533,8 @@ def _write(out, found, store, judged, quality, engine, background, audio, report
     else: _write_all_mels(out, manifest, rows, store, progress)
     for name, table in (("acceptance", judged), ("quality", quality), ("clips", found.clips)):
         write_atomic(f"{out}/{name}.parquet", table.to_parquet())
-    write_atomic(f"{out}/summary.csv", summarise(found.clips, judged).to_csv(lineterminator="\n").encode())
+    told = _no_formulas(summarise(found.clips, judged).reset_index(), ["label"])
+    write_atomic(f"{out}/summary.csv", told.to_csv(index=False, lineterminator="\n").encode())
     _write_manifest(manifest, out)
     if report:
         text = page(judged, store, data=found.source, background=background, jobs=jobs, progress=progress)

@@ -328,14 +328,14 @@ def generate_clips(
 def cache_folder(
 )->Path: # METAUG_CACHE if set, else `metaug` in the platform's cache folder
     "Where generated and downloaded sounds are kept"
-    return Path(os.environ.get('METAUG_CACHE') or pooch.os_cache('metaug')).expanduser()
+    return Path(os.path.expanduser(os.environ.get('METAUG_CACHE') or pooch.os_cache('metaug')))
 
 # %% ../nbs/00_datasets.ipynb #46c9126d
 def data_folders(
 )->list[Path]: # most wanted first
     "Folders in which a published collection is looked for by name"
     given = os.environ.get('METAUG_DATA')
-    beside = [Path(given).expanduser()] if given else [o/'shared'/'data' for o in list(Path.cwd().parents)[:3]]
+    beside = [Path(os.path.expanduser(given))] if given else [o/'shared'/'data' for o in list(Path.cwd().parents)[:3]]
     return [*beside, cache_folder()]
 
 # %% ../nbs/00_datasets.ipynb #e567e79a
@@ -498,20 +498,28 @@ def _read_rows(path):
         if (rows[column] == '').any(): raise InputError(f'{path}: {column} is empty in row {(rows[column] == "").argmax() + 1}')
     return rows.assign(path=[path.parent/o for o in rows.path])
 
+def _read_selection(root):
+    "What `metaug select` has written, deformed sounds in the folds of their originals"
+    warnings.warn(f'{root}: is a selection, so that deformed sounds count as clips of their own, in tests too')
+    rows = _read_rows(root/'manifest.csv')
+    return rows.assign(label=rows.label.str.removeprefix("'"), source=rows.source.str.removeprefix("'"))
+
 # %% ../nbs/00_datasets.ipynb #dbeb0b2a
 def _text(value): return '' if value is None or isinstance(value, float) and np.isnan(value) else str(value)
 
+_ESC50,_URBANSOUND8K = 'meta/esc50.csv','metadata/UrbanSound8K.csv' # by which their folders are known
+
 def _read_esc50(root, only_esc10):
-    rows = _read_csv(root/'meta'/'esc50.csv')
-    _need_columns(root/'meta'/'esc50.csv', rows, ['filename', 'fold', 'category', 'esc10', 'src_file'])
+    rows = _read_csv(root/_ESC50)
+    _need_columns(root/_ESC50, rows, ['filename', 'fold', 'category', 'esc10', 'src_file'])
     if only_esc10: rows = rows[rows.esc10.str.lower() == 'true']
     paths = [root/'audio'/o for o in rows.filename]
     return pd.DataFrame(dict(path=paths, label=rows.category.values, fold=rows.fold.values, source=rows.src_file.values))
 
 # %% ../nbs/00_datasets.ipynb #20aee1d9
 def _read_urbansound8k(root):
-    rows = _read_csv(root/'metadata'/'UrbanSound8K.csv')
-    _need_columns(root/'metadata'/'UrbanSound8K.csv', rows, ['slice_file_name', 'fsID', 'fold', 'class'])
+    rows = _read_csv(root/_URBANSOUND8K)
+    _need_columns(root/_URBANSOUND8K, rows, ['slice_file_name', 'fsID', 'fold', 'class'])
     paths = [root/'audio'/f'fold{fold}'/name for fold,name in zip(rows.fold, rows.slice_file_name)]
     return pd.DataFrame(dict(path=paths, label=rows['class'], fold=rows.fold, source=rows.fsID))
 
@@ -558,20 +566,23 @@ def _read_folder(root):
     if not labelled: _refuse(unreadable, len(unreadable))
     if not labelled: raise InputError(f'{root}: no sound in a subfolder, expected one subfolder for each class')
     if len(labelled) < len(paths): warnings.warn(f'{root}: {len(paths) - len(labelled)} sounds lie in no class folder and are left out')
-    if _is_first_esc(labelled): return _read_first_esc(labelled)
-    labels = [str(o)[len(str(root)):].strip(os.sep).split(os.sep)[0] for o in labelled]
-    if all(re.fullmatch(r'fold[ _-]?\d+', o.lower()) for o in labels):
-        raise InputError(f'{root}: {labels[0]} is a fold, not a class; give a folder of classes, or a CSV')
-    rows = pd.DataFrame(dict(path=labelled, label=labels))
+    rows = _read_first_esc(labelled) if _is_first_esc(labelled) else _by_folder(root, labelled)
     rows.attrs.update(problems=unreadable, loose=[str(o) for o in paths if o.parent == root])
     return rows
 
+def _by_folder(root, labelled):
+    labels = [str(o)[len(str(root)):].strip(os.sep).split(os.sep)[0] for o in labelled]
+    if all(re.fullmatch(r'fold[ _-]?\d+', o.lower()) for o in labels):
+        raise InputError(f'{root}: {labels[0]} is a fold, not a class; give a folder of classes, or a CSV')
+    return pd.DataFrame(dict(path=labelled, label=labels))
+
 # %% ../nbs/00_datasets.ipynb #9b59101d
 def _read_layout(root, only_esc10=False):
-    if root.name == 'audio' and ((root.parent/'metadata').is_dir() or (root.parent/'meta').is_dir()): root = root.parent
-    if (root/'meta'/'esc50.csv').is_file(): return root, _read_esc50(root, only_esc10)
-    if (root/'metadata'/'UrbanSound8K.csv').is_file(): return root, _read_urbansound8k(root)
+    if root.name == 'audio' and any((root.parent/o).is_file() for o in (_ESC50, _URBANSOUND8K)): root = root.parent
+    if (root/_ESC50).is_file(): return root, _read_esc50(root, only_esc10)
+    if (root/_URBANSOUND8K).is_file(): return root, _read_urbansound8k(root)
     if (root/'clips.csv').is_file(): return root, _read_rows(root/'clips.csv')
+    if (root/'manifest.csv').is_file() and (root/'.metaug.json').is_file(): return root, _read_selection(root)
     return root, _read_folder(root)
 
 # %% ../nbs/00_datasets.ipynb #57c937ac
@@ -696,7 +707,7 @@ SOURCES = ('generated', *ARCHIVES) # the names that `load_clips` knows
 
 def _locate(source, seed):
     if source == 'generated': return generate_clips(cache_folder()/f'generated-v{GENERATED_VERSION}-seed{seed}', seed=seed)
-    path = _find(source) if source in ARCHIVES else Path(os.path.abspath(Path(source).expanduser()))
+    path = _find(source) if source in ARCHIVES else Path(os.path.abspath(os.path.expanduser(source)))
     if path.is_dir() or path.is_file() and path.suffix.lower() in ('.csv', '.parquet'): return path
     raise InputError(f'{source}: neither a folder with one subfolder for each class, nor a CSV or Parquet table, '
         f'nor one of {", ".join(SOURCES)}')

@@ -52,7 +52,7 @@ from .datasets import SOURCES, InputError, load_clips, read_audio
 from .features import FRAME, SAMPLE_RATE, VERSIONS, LogMelStore, patch_starts, write_atomic
 from .metric import averaged_log_mels, dead_units, learn_metric, score_of, warn_if_collapsed
 from .networks import RECIPES, KeepBest, Trained, classifier, embed, keep_memory, predict, return_memory, save_weights, seeded, train
-from .selection import acceptance, candidates, class_effects, get_scheme, import_named, knn_predict, select
+from .selection import SCHEMES, accept_none, acceptance, candidates, class_effects, get_scheme, import_named, knn_predict, select
 
 # %% ../nbs/05_experiment.ipynb #d1c8c77c
 # after metaug's modules, which keep what fastai warns of at import to themselves
@@ -451,6 +451,7 @@ def get_net(
 def _make_net(inputs, cache, out):
     table, mels = _load(cache, inputs["store"])
     excluded, k = inputs["excluded"], 5
+    _check_rule(inputs["net"], inputs)
     rest = table[~table.fold.isin(excluded)]
     training = _originals(rest, rest.fold.unique())
     held_out = {fold: _originals(table, [fold]) for fold in excluded}
@@ -494,6 +495,7 @@ def _make_acceptance(inputs, cache, out):
 def _chosen(inputs, cache, table):
     "Training samples of a scheme, with weights, and how many it could choose from."
     pair = inputs["pair"]
+    _check_rule(inputs["scheme"], inputs)
     rest = table[~table.fold.isin(pair)]
     if inputs["judged"]: judged = _table(cache / "acceptance" / inputs["judged"] / "acceptance.parquet")
     else: judged = candidates(rest, test=pair[0], valid=pair[1])
@@ -603,8 +605,18 @@ class Arm(NamedTuple):
 def _own_rule(name):
     "A digest of the module of a scheme or an embedding from outside the package (`module:name`), so that a changed rule, or a function beside it that it calls, makes other tasks. What that module imports is not in it."
     if ":" not in name: return {}
-    try: return {"rule": digest(inspect.getsource(importlib.import_module(name.partition(":")[0])))}
+    module = importlib.import_module(name.partition(":")[0])
+    try: text = inspect.getsource(module)
     except (TypeError, OSError) as e: raise InputError(f"{name}: is no Python code that can be read ({e})") from e
+    if module.__spec__ and vars(module.__spec__).setdefault("text_as_imported", text) != text:  # what would run is the old one
+        raise InputError(f"{module.__file__}: has changed since it was imported for {name}; start Python again, in a notebook its kernel")
+    return {"rule": digest(text)}
+
+
+def _check_rule(name, inputs):
+    "A worker may have imported another text than the one that the task is named by."
+    if (here := _own_rule(name).get("rule")) != inputs.get("rule"):
+        raise InputError(f"{name}: this worker has another text of it ({here}, not {inputs.get('rule')}); start the workers again with the same file")
 
 
 def _valid_folds(folds, test, most):
@@ -661,7 +673,8 @@ class Graph:
         "Acceptance of all deformed samples outside two folds."
         nets = {str(i): self.net(net, {*pair, i}, seed).key for i in self.folds if i not in pair}
         inputs = dict(store=self.store, pair=pair, k=k, nets=nets, seed=seed)
-        task = self._add("acceptance", "acceptance", inputs, f"acceptance without folds {pair}, k {k}, seed {seed}")
+        by = "" if net == "npair" else f"{net} "
+        task = self._add("acceptance", "acceptance", inputs, f"{by}acceptance without folds {pair}, k {k}, seed {seed}")
         self.net_of[task.key] = net
         return task
 
@@ -700,7 +713,7 @@ def check(
     "Refuse what can't come to a result."
     _check_lists(settings)
     schemes, folds = [get_scheme(name) for name in settings.schemes], sorted(clips.fold.unique().tolist())
-    for name in settings.schemes: _own_rule(name)
+    for name, scheme in zip(settings.schemes, schemes): _check_known(name, scheme)
     for name, known in (("recipe", RECIPES), ("budget", BUDGETS), ("engine", ENGINES)):
         if (got := getattr(settings, name)) not in known: raise InputError(f"{name} must be one of {', '.join(known)}, got {got}")
     for name in ("epochs", "metric_epochs"):
@@ -713,9 +726,18 @@ def check(
     if settings.valid_folds is not None and not 1 <= settings.valid_folds < len(folds):
         raise InputError(f"valid_folds must be from 1 to {len(folds) - 1}, got {settings.valid_folds}")
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
-    _check_classifiers(counts, folds)
-    if judged: _check_parts(counts, folds, settings.k)
+    tests = settings.folds or folds
+    pairs = sorted({tuple(sorted([test, valid])) for test in tests for valid in _valid_folds(folds, test, settings.valid_folds)})
+    _check_classifiers(counts, pairs)
+    if judged: _check_parts(counts, pairs, settings.k)
     _check_effects(counts, folds, settings)
+
+
+def _check_known(name, scheme):
+    "A scheme that this process alone knows would be another in the next, under the same name."
+    _own_rule(name)
+    if name in SCHEMES and scheme.function.__module__ != accept_none.__module__:
+        raise InputError(f"scheme {name} is known to this process only; put it into a module and name it module:name")
 
 
 def _check_lists(settings):
@@ -741,16 +763,16 @@ def _check_effects(counts, folds, settings):
         if seen.min() < 1: raise InputError(f"class {seen.idxmin()} has no clips in folds {by}, by which scheme {name} decides for test fold {test}")
 
 
-def _check_classifiers(counts, folds):
+def _check_classifiers(counts, pairs):
     "Every classifier needs a clip of each class, or it lacks an output for what it is tested on."
-    for pair in itertools.combinations(folds, 2):
+    for pair in pairs:
         left = counts.drop(columns=list(pair)).sum(axis=1)
         if left.min() < 1: raise InputError(f"class {left.idxmin()} has no clips outside folds {list(pair)}; a classifier needs 1")
 
 
-def _check_parts(counts, folds, ks):
+def _check_parts(counts, pairs, ks):
     "Every metric net needs two clips of each class, and as many references as neighbours."
-    for excluded in itertools.combinations(folds, 3):
+    for excluded in sorted({tuple(sorted([*pair, part])) for pair in pairs for part in counts if part not in pair}):
         left = counts.drop(columns=list(excluded)).sum(axis=1)
         if left.min() < 2:
             raise InputError(f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; a metric net needs 2")
@@ -830,7 +852,7 @@ def run_name(
 
 def _place(data):
     "Where the clips come from, wherever one stands: the name of a published collection, or the full path."
-    return str(data) if str(data) in SOURCES else str(Path(data).expanduser().resolve())
+    return str(data) if str(data) in SOURCES else str(Path(os.path.expanduser(data)).resolve())
 
 
 def refuse_other_data(
@@ -846,7 +868,8 @@ def refuse_other_data(
     except (OSError, ValueError, AttributeError): made_from = None  # of a run before `run.json` said it
     here = _place(data)
     for before in [made_from] if made_from else map(_place, known):
-        moved = Path(before).name == Path(here).name and not Path(before).exists()  # with the project, or to another machine
+        published = before in SOURCES or here in SOURCES
+        moved = not published and Path(before).name == Path(here).name and not Path(before).exists()  # with the project, or to another machine
         if before != here and not moved: raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
 
 # %% ../nbs/05_experiment.ipynb #81297925
@@ -1145,7 +1168,7 @@ def fold_notebooks(
 ) -> list[Path]:  # fold01.ipynb and so on
     "Make each test fold of a run an executed notebook."
     notebook, out = experiment_notebook(out, notebook), Path(out).absolute()
-    data = str(Path(data).absolute()) if Path(data).exists() else data
+    data = str(Path(data).absolute()) if data not in SOURCES and Path(data).exists() else data
     paths = [out / f"fold{test:02d}.ipynb" for test in outcome.graph.tests]
     tasks = [
         joblib.delayed(_execute)(notebook, path, notebook_parameters(outcome.graph.settings, data, test, out))

@@ -160,7 +160,7 @@ def refuse_among_sounds(
     source: str | Path,  # what the sounds come from; anything but a folder is let pass
 ) -> None:
     "Refuse to write where the sounds are."
-    inside = Path(source).expanduser().resolve()
+    inside = Path(os.path.expanduser(source)).resolve()
     if inside.is_dir() and out.resolve().is_relative_to(inside):
         raise InputError(f"{out}: lies inside the folder of sounds {source}; name a folder elsewhere")
 
@@ -211,13 +211,26 @@ class LogMelStore:
         *,
         attrs: dict | None = None,  # what made the log-mels: engine, seed, … ; must agree when the store exists
     ) -> "LogMelStore":
-        "A new store for `clips`, or the existing one if it was made for the same clips in the same way."
+        "A new store for `clips`, or the existing one if it was made for the same clips in the same way; it reads them where they are now."
         attrs = {"metaug": attrs or {}, "clips": clips["clip"].tolist(), "labels": clips.label.tolist()}
         fs, root = _filesystem(path)
         if not fs.exists(f"{root}/clips.parquet"): cls._initialise(path, fs, root, clips, attrs)
         store = cls.open(path)
         store._check_attrs(attrs)
+        store._follow(clips.reset_index(drop=True))
         return store
+
+    def _follow(self, clips):
+        "Take over where the clips are, which may have been moved since the store was begun; refuse what else has changed."
+        for name in ("fold", "source", "seconds"):
+            if (other := self.clips[name].to_numpy() != clips[name].to_numpy()).any():
+                raise InputError(
+                    f"{self.path}: was made when {name} of {clips['clip'][other.argmax()]} was {self.clips[name][other.argmax()]}, "
+                    f"not {clips[name][other.argmax()]}; name another folder or delete this one"
+                )
+        if self.clips.path.equals(here := clips.path): return
+        self.clips = self.clips.assign(path=here)
+        write_atomic(f"{self.path}/clips.parquet", self.clips.to_parquet())
 
     @staticmethod
     def _initialise(path, fs, root, clips, attrs):

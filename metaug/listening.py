@@ -506,23 +506,34 @@ def browse(
 
 # %% ../nbs/06a_listening.ipynb #93856a6c
 def _about(folder):
-    "What `run.json` of a run says, if there is one."
-    about = UPath(folder) / "run.json"
-    if not about.exists(): return {}
-    try: return dict(json.loads(about.read_text()))
-    except (ValueError, TypeError) as e: raise InputError(f"{about}: is not what metaug run wrote ({e})") from e
+    "What `run.json` of a run says, or that of its first test fold; nothing if there is none."
+    folder = UPath(folder)
+    for about in [folder / "run.json", *sorted(folder.glob("*/run.json"))]:
+        if about.exists(): return _read_about(about)
+    return {}
+
+
+def _read_about(file):
+    try: said = dict(json.loads(file.read_text()))
+    except (ValueError, TypeError) as e: raise InputError(f"{file}: is not what metaug run wrote ({e})") from e
+    settings = said.setdefault("settings", {})
+    background = settings.setdefault("background", []) if isinstance(settings, dict) else None
+    if not isinstance(background, list) or not all(isinstance(name, str) for name in background):
+        raise InputError(f"{file}: is not what metaug run wrote (settings must name background recordings as a list, got {settings!r:.60})")
+    return said
 
 
 def find_store(
     folder,  # of a run
     acceptance: pd.DataFrame,  # its acceptance table
 ) -> LogMelStore | None:  # None: there is none that holds the clips
-    "The log-mel store that a run's samples were judged from: named in `run.json`, else the newest in `cache/stores` that fits."
+    "The log-mel store that a run's samples were judged from: named in `run.json`, in a moved run too, else the newest in `cache/stores` that fits."
     folder = UPath(folder)
-    named = UPath(str(_about(folder).get("store", "")))
-    if (named / "clips.parquet").exists(): return LogMelStore.open(str(named))
+    named, stores = UPath(str(_about(folder).get("store", ""))), [base / "cache" / "stores" for base in (folder, folder.parent)]
+    for path in [named, *(base / named.name for base in stores)]:
+        if named.name and (path / "clips.parquet").exists(): return LogMelStore.open(str(path))
     names = set(acceptance["clip"])
-    found = [path.parent for base in (folder, folder.parent) for path in (base / "cache" / "stores").glob("*/clips.parquet")]
+    found = [path.parent for base in stores for path in base.glob("*/clips.parquet")]
     for path in sorted(found, key=lambda p: (p / "clips.parquet").stat().st_mtime, reverse=True):
         if names <= set((store := LogMelStore.open(str(path))).clips["clip"]) and not store.missing(): return store
     return None

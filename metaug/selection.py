@@ -587,6 +587,13 @@ def _ratio_row(
     return judged, accepted, accepted / judged, *_percentile_interval(drawn[:, 0] / drawn[:, 1])
 
 # %% ../nbs/04_selection.ipynb #80d3851e
+def _one_net(
+    acceptance:pd.DataFrame, # acceptance table, with the column `net` if a run made it
+):
+    "Refuse judgements of several embeddings, which would be taken together"
+    if "net" in acceptance and acceptance.net.nunique() > 1:
+        raise InputError(f"acceptance must be of one net, got {', '.join(sorted(acceptance.net.unique()))}")
+
 def _ratios(
     acceptance:pd.DataFrame, # acceptance table
     by:list[str], # what makes a cell, k first
@@ -597,6 +604,7 @@ def _ratios(
 )->pd.DataFrame: # `by`, judged accepted ratio low high
     "Acceptance ratios of cells, tidy"
     _need(acceptance, "acceptance", " ".join([*by, "accepted", unit]))
+    _one_net(acceptance)
     rows = [(*key, *_ratio_row(group, unit, draws, seed)) for key, group in acceptance.groupby(by)]
     return pd.DataFrame(rows, columns=[*by, "judged", "accepted", "ratio", "low", "high"])
 
@@ -633,6 +641,7 @@ def surroundings(
 )->pd.DataFrame: # k accepted samples own similarity margin: means; own = share of the neighbours of the own class, 0..1
     "What surrounds the accepted and the rejected samples"
     _need(acceptance, "acceptance", "k accepted own_votes similarity margin")
+    _one_net(acceptance)
     rows = acceptance.assign(own=acceptance.own_votes / acceptance.k, samples=1)
     return rows.groupby(["k", "accepted"]).agg(dict(samples="sum", own="mean", similarity="mean", margin="mean")).reset_index()
 
@@ -642,6 +651,8 @@ def flow(
 )->pd.DataFrame: # square, rows: label, columns: predicted; share of the row's deformed samples, 0..1
     "Where the deformed samples of each class end up"
     _need(acceptance, "acceptance", "label predicted")
+    _one_net(acceptance)
+    if "k" in acceptance and acceptance.k.nunique() > 1: raise InputError(f"acceptance must be of one k, got {', '.join(map(str, sorted(acceptance.k.unique())))}")
     classes = sorted(set(acceptance.label) | set(acceptance.predicted), key=str)
     counts = pd.crosstab(acceptance.label, acceptance.predicted).reindex(index=classes, columns=classes, fill_value=0)
     return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0)

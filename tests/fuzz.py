@@ -176,8 +176,25 @@ def manifest(folder):
     return [("manifest.csv", rows.to_csv(index=False).encode())], read
 
 
-READERS = {f.__name__: f for f in (audio, csv, parquet, jams, store, weights, manifest)}
-SHARES = dict(audio=0.3, csv=0.1, parquet=0.15, jams=0.15, store=0.1, weights=0.1, manifest=0.1)
+def run(folder):
+    from metaug.analysis import read_run
+    from metaug.listening import _about
+
+    pd.DataFrame(dict(scheme=["none"], test=[1], seed=[0], label=["a"], n=[3], correct=[2])).to_parquet(folder / "results.parquet")
+    (folder / "run.json").write_text(json.dumps(dict(data="esc10", store="s", settings=dict(background=["a.wav"]))))
+    whole = {p.name: p.read_bytes() for p in folder.iterdir()}
+
+    def read(name, data):
+        (folder / name).write_bytes(data)
+        try: read_run(folder), _about(folder)
+        finally:
+            for name, data in whole.items(): (folder / name).write_bytes(data)
+
+    return list(whole.items()), read
+
+
+READERS = {f.__name__: f for f in (audio, csv, parquet, jams, store, weights, manifest, run)}
+SHARES = dict(audio=0.3, csv=0.1, parquet=0.1, jams=0.15, store=0.1, weights=0.1, manifest=0.1, run=0.05)
 
 
 def fuzz(reader: str, count: int, *, seed: int = 0, keep: Path | None = None) -> dict:

@@ -105,6 +105,31 @@ def test_summary_keeps_recipes_and_budgets_apart():
     assert "paper" in analysis.show_summary(two)
 
 
+@pytest.mark.parametrize("column, values", [("epochs", (20, 60)), ("valid_folds", (1, 4)), ("engine", ("spectral", "muda"))])
+def test_folds_trained_otherwise_are_not_taken_together(column, values):
+    own = RESULTS.assign(**{column: np.where(RESULTS.test == 1, *values)})
+    assert len(analysis.summary(own)) == 10
+    assert column in analysis.show_summary(own)
+    for draw in (lambda: analysis.plot_accuracy(own), lambda: analysis.show_report(own, PREDICTIONS), lambda: analysis.compare(own, "brute", "none")):
+        with pytest.raises(InputError, match=f"of one {column}"): draw()
+
+
+def test_folds_run_one_by_one_judge_a_pair_once(tmp_path):
+    shared = ACCEPTANCE.assign(test=1, valid=2)
+    for fold, other in (1, 3), (2, 4):
+        (tmp_path / f"fold{fold}").mkdir()
+        RESULTS[RESULTS.test == fold].to_parquet(tmp_path / f"fold{fold}" / "results.parquet")
+        pd.concat([shared, ACCEPTANCE.assign(test=fold, valid=other, accepted=False)]).to_parquet(tmp_path / f"fold{fold}" / "acceptance.parquet")
+    run = analysis.read_run(tmp_path)
+    assert len(run.acceptance) == 3 * len(ACCEPTANCE) and run.acceptance.accepted.sum() == ACCEPTANCE.accepted.sum()
+    assert len(analysis.acceptance_by_k(run.acceptance)) == ACCEPTANCE.k.nunique()
+
+
+def test_results_of_a_stranger_are_refused_in_one_line(tmp_path):
+    RESULTS.astype({"n": str}).to_parquet(tmp_path / "results.parquet")
+    with pytest.raises(InputError, match="n must be numbers, got"): analysis.read_run(tmp_path)
+
+
 def test_summary_reads_k_as_files_give_it():
     plain = RESULTS.assign(k=RESULTS.k.astype(float))
     pd.testing.assert_frame_equal(analysis.summary(plain), analysis.summary(RESULTS))
@@ -509,6 +534,11 @@ def test_figures_of_little(rows):
     few = RESULTS[((RESULTS.test == 1) | (rows == "one scheme")) & ((RESULTS.scheme == "brute") | (rows == "one fold")) & ((RESULTS.seed == 0) | (rows != "one of each"))]
     for ax in (analysis.plot_accuracy(few), analysis.plot_tradeoff(few), analysis.plot_confusion(few, scheme="brute")): pixels(ax)
     assert analysis.show_summary(few)
+
+
+def test_no_correlation_is_said_in_words():
+    alike = ACCEPTANCE.assign(accepted=True)
+    assert analysis.plot_confusion_and_acceptance(RESULTS, alike, k=5).get_title() == "3 classes: no correlation can be given"
 
 
 def test_many_classes_and_long_names():

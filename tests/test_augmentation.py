@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from metaug import augmentation
-from metaug.augmentation import DEFORMATIONS, Recording, augment, deform, deform_clip, export_audio, generated_street, load_background, replay
+from metaug.augmentation import DEFORMATIONS, Recording, augment, deform, deform_clip, export_audio, generated_street, jams_of, load_background, replay
 from metaug.datasets import InputError, load_clips, read_audio
 from metaug.features import LogMelStore, log_mel
 
@@ -36,6 +36,19 @@ def clips(tmp_path_factory):
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, y, 44100)
     return load_clips(folder, n_folds=2)
+
+
+def test_a_store_goes_on_where_its_clips_have_been_moved(clips, tmp_path):
+    few = clips.head(2).assign(path=[str(tmp_path / "old" / f"{i}.wav") for i in range(2)])
+    (tmp_path / "old").mkdir()
+    for here, there in zip(clips.path, few.path): shutil.copy(here, there)
+    store = LogMelStore.create(tmp_path / "s", few, attrs=augmentation.store_attrs())
+    (tmp_path / "old").rename(tmp_path / "new")
+    moved = few.assign(path=few.path.str.replace("/old/", "/new/"))
+    assert not augment(moved, tmp_path / "s", progress=False).missing()
+    assert LogMelStore.open(tmp_path / "s").clips.path.tolist() == moved.path.tolist() != store.clips.path.tolist()
+    for name, value in dict(fold=[7, 7], source=["x", "x"], seconds=[9.0, 9.0]).items():
+        with pytest.raises(InputError, match=f"was made when {name} of .* was .*, not"): augment(moved.assign(**{name: value}), tmp_path / "s", progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +236,29 @@ def test_noise_start_is_in_seconds(tmp_path):
     soundfile.write(tmp_path / "n.wav", np.random.default_rng(0).uniform(-1, 1, 40000), 8000)
     row = deform_clip(np.ones(2000, np.float32), clip="c", background=[tmp_path / "n.wav"])[1][17]
     assert row["noise_start"] == json.loads(row["state"])["start"] / 8000
+
+
+def test_a_recording_is_its_samples_at_their_rate():
+    samples = np.random.default_rng(0).uniform(-1, 1, 9000).astype(np.float32)
+    assert Recording("n", samples, 44100).digest != Recording("n", samples, 22050).digest == Recording("m", samples, 22050).digest
+
+
+def test_the_history_names_the_recording_that_was_drawn():
+    y = np.sin(np.arange(30001) / 9).astype(np.float32)
+    noises = [Recording(f"n{i}", np.random.default_rng(i).uniform(-1, 1, 90000).astype(np.float32), 44100) for i in range(40)]
+    for row in deform_clip(y, clip="c", background=noises)[1][17:]:
+        step = jams_of(row, seconds=len(y) / 44100, background=noises).sandbox.muda.history[-1]
+        assert step["transformer"]["params"]["files"] == [step["state"]["filename"]] == [json.loads(row["state"])["filename"]]
+
+
+@pytest.mark.parametrize("n", [15000, 15001])
+def test_noise_is_replayed_at_another_rate(tmp_path, n):
+    noise = Recording("n", np.random.default_rng(0).uniform(-1, 1, 90000).astype(np.float32), 44100)
+    row = deform_clip(np.sin(np.arange(30001) / 9).astype(np.float32), clip="c", background=[noise])[1][17]
+    (tmp_path / "c.jams").write_text(jams_of(row, seconds=30001 / 44100, background=[noise]).dumps())
+    y = np.sin(np.arange(n) * 2 / 9).astype(np.float32)
+    assert len(replay(tmp_path / "c.jams", y, sr=22050, engine="rubberband", background=[noise])) == n
+    with pytest.raises(InputError, match="stop must be"): replay(tmp_path / "c.jams", y[:-2], sr=22050, engine="rubberband", background=[noise])
 
 
 def test_short_recordings_are_repeated():

@@ -257,8 +257,8 @@ def test_the_lesson_on_listening_holds_the_page_itself(browser, site):
     browser.switch_to.frame(browser.find_element("css selector", "iframe[srcdoc]"))
     try:
         until(browser, "document.querySelectorAll('#list li').length > 0")
+        until(browser, "document.querySelector('#sample .sound button:enabled') && document.querySelector('#sample img').naturalWidth > 0")
         browser.execute_script("document.querySelector('#map button').click()")
-        assert browser.find_elements("css selector", "#sample .sound")
     finally: browser.switch_to.default_content()
     assert errors(browser) == []
 

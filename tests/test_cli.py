@@ -71,6 +71,7 @@ def test_a_run_is_called_as_its_collection(tmp_path):
     pd.DataFrame({"data": ["esc10"]}).to_parquet(tmp_path / "results.parquet")
     refuse_other_data(tmp_path, "esc10")
     refuse_other_data(tmp_path / "none", "esc10")
+    with pytest.raises(InputError, match="holds the results of esc10, not of .*/esc10"): refuse_other_data(tmp_path, tmp_path / "esc10")
     told = metaug("run", "--data", "generated", "--out", tmp_path)
     assert told.exit_code == 2 and told.stderr == f"metaug: {tmp_path}: holds the results of esc10, not of generated; name another folder\n"
     (tmp_path / "results.parquet").write_text("no table")
@@ -211,3 +212,12 @@ def test_a_run_may_go_into_a_folder_with_double_colons(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = metaug("run", "--data", "generated", "--folds", "1", "--valid-folds", "1", "--dry-run", "--out", "take::1/x")
     assert told.exit_code == 0 and "to do  classifiers: " in told.output, told.output
+    told = metaug("report", "take::1/x")
+    assert told.exit_code == 2 and "take::1/x: holds no results.parquet" in told.stderr, told.output
+
+
+def test_a_tilde_that_is_nobodys_home_is_a_character(sounds, monkeypatch):
+    monkeypatch.chdir(sounds.parent)
+    sounds.rename("~sounds")
+    told = metaug("data", "~sounds")
+    assert told.exit_code == 0 and "2 classes" in told.output, told.output

@@ -260,6 +260,8 @@ def test_odd_labels_stay_inside_and_come_back(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out"]
     raw = pd.read_csv(made.out / "manifest.csv", dtype=str, keep_default_na=False)
     assert not raw[["path", "label", "source", "clip"]].map(lambda v: v[:1] in tuple("=+-@\t\r")).to_numpy().any()
+    summary = pd.read_csv(made.out / "summary.csv", dtype=str, keep_default_na=False)
+    assert not summary.label.str.startswith(tuple("=+-@\t\r")).any() and len(summary) == len(ODD) + 1
     table = plain_csv(made.out, tmp_path / "t.csv")
     assert set(pd.read_csv(tmp_path / "t.csv", keep_default_na=False).label) == set(ODD) and all(Path(f).is_file() for f in table.file)
 

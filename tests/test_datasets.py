@@ -339,8 +339,9 @@ def troubled(root):
     return root
 
 def test_survey_of_every_trouble(tmp_path):
+    troubled(tmp_path)
     before = {o: (o.lstat().st_size, o.lstat().st_mtime_ns) for o in tmp_path.rglob('*')}
-    here = datasets.survey(troubled(tmp_path))
+    here = datasets.survey(tmp_path)
     found = here.findings.assign(clip=[Path(o).name for o in here.findings['clip']]).groupby('finding')['clip'].apply(sorted).to_dict()
     assert set(found.pop('unreadable')) >= {'empty.wav', 'video.mp4', 'song.m4a', 'text.wav', 'bad.mp3', 'cut.ogg', 'nan.wav', 'gone.wav'}
     assert found.pop('near-silent') == ['silent'] and found.pop('clipped') == ['loud']
@@ -348,7 +349,7 @@ def test_survey_of_every_trouble(tmp_path):
     assert all(here.findings.detail.str.len() > 3)
     json.dumps(here.as_dict(), allow_nan=False)
     assert here.formats().clips.sum() <= len(here.facts) and set(here.classes().index) == {'cat', 'dog'}
-    assert before == {o: (o.lstat().st_size, o.lstat().st_mtime_ns) for o in before}
+    assert len(before) > 20 and before == {o: (o.lstat().st_size, o.lstat().st_mtime_ns) for o in tmp_path.rglob('*')}
     refused(lambda: datasets.survey(tmp_path, strict=True), 'more of')
 
 def test_survey_is_lenient_about_numbers(tmp_path):
@@ -405,6 +406,30 @@ def test_first_esc_layout(tmp_path):
     clips = load_clips(first_esc(tmp_path))
     assert list(clips.label) == ['dog_bark']*2 + ['sea_waves']*2 + ['hand_saw_s_big']*2
     assert list(clips.fold) == [1, 2]*3 and clips.source[0] == '1001' and clips['clip'][0] == '001 - Dog bark/1-1001-A'
+
+def test_first_esc_layout_with_trouble(tmp_path):
+    put(first_esc(tmp_path)/'loose.wav')
+    Path(os.fsdecode(os.fsencode(tmp_path/'001 - Dog bark') + b'/1-9\xff-A.wav')).write_bytes(b'')
+    with pytest.warns(UserWarning, match='no class folder'): clips = load_clips(tmp_path)
+    assert list(clips.fold) == [1, 2]*3 and clips.attrs['loose'] == [str(tmp_path/'loose.wav')]
+    assert [o['path'] for o in clips.attrs['problems']] == [str(tmp_path/'001 - Dog bark')+'/1-9\\xff-A.wav']
+    refused(lambda: load_clips(tmp_path, strict=True), 'not UTF-8')
+
+def test_a_folder_called_audio_is_itself(tmp_path):
+    tree(tmp_path/'audio', cat=3, dog=3)
+    tree(tmp_path/'elsewhere', cow=3)
+    for name in ('meta', 'metadata'): (tmp_path/name).mkdir()
+    assert set(load_clips(tmp_path/'audio').label) == {'cat', 'dog'}
+
+def test_a_selection_keeps_deformed_sounds_beside_their_originals(tmp_path):
+    tree(tmp_path, cat=4, dog=4)
+    files = sorted(tmp_path.rglob('*.wav'))
+    rows = pd.DataFrame(dict(path=[o.relative_to(tmp_path).as_posix() for o in files], label=["'=x" if o.parent.name == 'cat' else 'dog' for o in files],
+        fold=[1, 1, 2, 2]*2, source=["'-1", "'-1", '2', '2', '3', '3', '4', '4']))
+    rows.to_csv(tmp_path/'manifest.csv', index=False)
+    (tmp_path/'.metaug.json').write_text('{}')
+    with pytest.warns(UserWarning, match='is a selection'): clips = load_clips(tmp_path)
+    assert list(clips.fold) == [1, 1, 2, 2]*2 and set(clips.label) == {'=x', 'dog'} and set(clips.source) == {'-1', '2', '3', '4'}
 
 def test_esc50_layout_and_esc10_in_it(tmp_path, monkeypatch):
     clips = load_clips(esc50(tmp_path/'ESC-50-master'))

@@ -1,5 +1,6 @@
 "The experiment as a whole: no fold leaks, sharing is exact, papermill runs, bad input is one line."
 
+import importlib
 import importlib.util
 import json
 import linecache
@@ -22,9 +23,10 @@ import metaug.experiment as experiment_module
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
 from metaug.experiment import (
-    Arm, Graph, Settings, Task, _chosen, _load, _originals, _seed, digest, do, experiment, learn_classifier, one_thread, reasons, store_key,
+    Arm, Graph, Settings, Task, _chosen, _load, _originals, _seed, check, digest, do, experiment, learn_classifier, one_thread, reasons, store_key,
 )
 from metaug.metric import learn_metric
+from metaug.selection import SCHEMES, Scheme
 
 from fastai.callback.core import Callback
 from fastai.callback.mixup import MixUp
@@ -68,7 +70,26 @@ def test_a_rule_of_ones_own_that_changes_makes_other_tasks(tmp_path, monkeypatch
     before = key()
     assert key() == before
     (tmp_path / "own_rules.py").write_text(code.format(0.25))
-    assert key() != before
+    with pytest.raises(InputError, match="own_rules.py: has changed since it was imported for own_rules:rule"):  # the old text would run
+        Graph("s", [1, 2, 3], Settings(("own_rules:rule",)))
+    importlib.reload(sys.modules["own_rules"])
+    after = Graph("s", [1, 2, 3], Settings(("own_rules:rule",))).stages["classifiers"][0]
+    assert key() == after.key != before
+    with pytest.raises(InputError, match="own_rules:rule: this worker has another text of it"):
+        _chosen(dict(after.inputs, rule="another"), tmp_path, pd.DataFrame({"fold": [1, 2, 3]}))
+
+
+def test_a_scheme_that_one_process_knows_is_refused(small, monkeypatch):
+    monkeypatch.setitem(SCHEMES, "mine", Scheme(lambda judged, *, seed=0, effects=None: judged.accepted, "npair", None, False, "mine"))
+    with pytest.raises(InputError, match="scheme mine is known to this process only"): check(load_clips(small), SMALL._replace(schemes=("none", "mine")))
+
+
+def test_only_what_is_trained_must_be_possible(small):
+    clips = load_clips(small)
+    clips = clips[~(clips.label.eq("siren") & clips.fold.gt(2))]  # in folds 1 and 2 alone
+    check(clips, SMALL._replace(schemes=("none",), folds=(3,)))  # tested on 3, chosen on 4
+    with pytest.raises(InputError, match="class siren has no clips outside folds .1, 2."): check(clips, SMALL._replace(schemes=("none",)))
+    check(load_clips(small), SMALL._replace(k=(8,)))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import re
 import shutil
 from html.parser import HTMLParser
@@ -286,8 +287,23 @@ def test_the_store_is_found(run, judged, tmp_path):
     assert find_store(run, judged).root.endswith("cache/stores/one")
     assert find_store(run / "fold01", judged).root.endswith("cache/stores/one")  # tables of one fold, the cache above
     assert find_store(tmp_path, judged) is None
-    (tmp_path / "run.json").write_text(json.dumps({"store": str(run / "cache/stores/one")}))
-    assert find_store(tmp_path, judged).root.endswith("cache/stores/one")
+    (tmp_path / "fold01").mkdir()
+    (tmp_path / "fold01" / "run.json").write_text(json.dumps({"store": str(run / "cache/stores/one")}))
+    assert find_store(tmp_path, judged).root.endswith("cache/stores/one")  # fold01's word
+
+
+def test_a_moved_run_keeps_its_own_store(run, judged, tmp_path):
+    for name in ("one", "newer"): shutil.copytree(run / "cache/stores/one", tmp_path / "cache" / "stores" / name)
+    os.utime(tmp_path / "cache/stores/newer/clips.parquet", (2e9, 2e9))
+    (tmp_path / "run.json").write_text(json.dumps({"store": "/elsewhere/cache/stores/one"}))
+    assert find_store(tmp_path, judged).root.endswith("stores/one")
+
+
+@pytest.mark.parametrize("said", [{"settings": None}, {"settings": {"background": 5}}, {"settings": {"background": [5]}}, [1]])
+def test_a_strange_run_json_is_one_line(run, tmp_path, said):
+    shutil.copy(run / "results.parquet", tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps(said))
+    with pytest.raises(InputError, match="run.json: is not what metaug run wrote"): listening_page(tmp_path, tmp_path / "r.html")
 
 
 @pytest.mark.parametrize("how, said", [(dict(max_mb=0), "max_mb must be > 0, got 0"), (dict(k=3), "k must be one of 1, 5, got 3"), (dict(store="nowhere"), "nowhere: is no log-mel store")])

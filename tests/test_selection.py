@@ -448,6 +448,10 @@ def test_tables_count_as_loops_do():
     assert table2(table).label.tolist() == ["a", "b", OVERALL] * 2
     shares = flow(table[table.k == 3])
     assert shares.loc["a", "a"] == table[(table.k == 3) & (table.label == "a")].accepted.mean()
+    with pytest.raises(InputError, match="of one k, got 1, 3"): flow(table)
+    two = pd.concat([table.assign(net="npair"), table.assign(net="classifier")])
+    for told in (table2, by_class_deformation, surroundings, flow):
+        with pytest.raises(InputError, match="of one net, got classifier, npair"): told(two)
     around = surroundings(table).query("k == 1").set_index("accepted")
     assert around.own[True] == 1 and around.own[False] == 0 and around.samples.sum() == (table.k == 1).sum()
 
