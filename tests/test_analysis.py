@@ -382,7 +382,7 @@ WRONG = {
     "no column": (lambda: analysis.summary(RESULTS.drop(columns="n")), "got none called n"),
     "twice": (lambda: analysis.summary(pd.concat([RESULTS, RESULTS])), "once, got some twice"),
     "two collections": (lambda: analysis.summary(pd.concat([RESULTS, RESULTS.assign(data="esc10")])), "one collection, got esc10, made up"),
-    "two recipes in a figure": (lambda: analysis.plot_accuracy(UNITED), "one recipe, budget and engine"),
+    "two recipes in a figure": (lambda: analysis.plot_accuracy(UNITED), "results must be of one recipe for this figure, got several for"),
     "two recipes compared": (lambda: analysis.compare(UNITED, "brute", "none"), "one recipe, got modern, paper"),
     "unknown scheme": (lambda: analysis.plot_confusion(RESULTS, scheme="magic"), "scheme must be one of none"),
     "unknown k": (lambda: analysis.plot_confusion(RESULTS, scheme="metric", k=9), "k = 9, got metric 1-NN, metric 5-NN"),
