@@ -67,7 +67,7 @@ test: $(STAMP) ## Run the notebooks' cells as tests, then the tests in tests/
 	    '$(BIN)/nbdev_test --n_workers 0 --path "$$0"; status=$$?; echo "$$0: status $$status"; test $$status -eq 0'
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -ra -n 2 --dist loadfile --no-loadscope-reorder --durations=12 tests $(TEST_ARGS)
 
-study: $(STAMP) ## The study on ESC-10: six to eleven hours on two cores, goes on where it was cut off
+study: $(STAMP) ## The study on ESC-10: seven to thirteen hours on two cores, goes on where it was cut off
 	mkdir -p runs
 	$(ONE_THREAD) METAUG_DATA="$${METAUG_DATA:+$$($(BIN)/python -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$$METAUG_DATA")}" \
 	    $(BIN)/papermill nbs/tutorials/study.ipynb runs/study.ipynb --cwd nbs/tutorials -p run True $(STUDY_ARGS)
