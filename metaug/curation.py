@@ -534,7 +534,7 @@ def _write(out, found, store, judged, quality, engine, background, audio, report
     for name, table in (("acceptance", judged), ("quality", quality), ("clips", found.clips)):
         write_atomic(f"{out}/{name}.parquet", table.to_parquet())
     told = _no_formulas(summarise(found.clips, judged).reset_index(), ["label"])
-    write_atomic(f"{out}/summary.csv", told.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(f"{out}/summary.csv", told.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
     _write_manifest(manifest, out)
     if report:
         text = page(judged, store, data=found.source, background=background, jobs=jobs, progress=progress)
