@@ -502,6 +502,7 @@ def _read_selection(root):
     "What `metaug select` has written, deformed sounds in the folds of their originals"
     warnings.warn(f'{root}: is a selection, so that deformed sounds count as clips of their own, in tests too')
     rows = _read_rows(root/'manifest.csv')
+    # `select` puts an apostrophe before what a spreadsheet would run
     return rows.assign(label=rows.label.str.removeprefix("'"), source=rows.source.str.removeprefix("'"))
 
 # %% ../nbs/00_datasets.ipynb #dbeb0b2a
@@ -582,7 +583,7 @@ def _read_layout(root, only_esc10=False):
     if (root/_ESC50).is_file(): return root, _read_esc50(root, only_esc10)
     if (root/_URBANSOUND8K).is_file(): return root, _read_urbansound8k(root)
     if (root/'clips.csv').is_file(): return root, _read_rows(root/'clips.csv')
-    if (root/'manifest.csv').is_file() and (root/'.metaug.json').is_file(): return root, _read_selection(root)
+    if (root/'manifest.csv').is_file() and (root/'.metaug.json').is_file(): return root, _read_selection(root) # `features.MARK`: the manifest is ours
     return root, _read_folder(root)
 
 # %% ../nbs/00_datasets.ipynb #57c937ac
@@ -707,6 +708,7 @@ SOURCES = ('generated', *ARCHIVES) # the names that `load_clips` knows
 
 def _locate(source, seed):
     if source == 'generated': return generate_clips(cache_folder()/f'generated-v{GENERATED_VERSION}-seed{seed}', seed=seed)
+    # `Path.expanduser` fails on a `~` that is nobody's home and may be a folder's name
     path = _find(source) if source in ARCHIVES else Path(os.path.abspath(os.path.expanduser(source)))
     if path.is_dir() or path.is_file() and path.suffix.lower() in ('.csv', '.parquet'): return path
     raise InputError(f'{source}: neither a folder with one subfolder for each class, nor a CSV or Parquet table, '

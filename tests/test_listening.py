@@ -290,6 +290,9 @@ def test_the_store_is_found(run, judged, tmp_path):
     (tmp_path / "fold01").mkdir()
     (tmp_path / "fold01" / "run.json").write_text(json.dumps({"store": str(run / "cache/stores/one")}))
     assert find_store(tmp_path, judged).root.endswith("cache/stores/one")  # fold01's word
+    (tmp_path / "run.json").write_text(json.dumps({"store": str(run / "cache/stores/one")}))
+    (tmp_path / "fold01" / "run.json").write_text(json.dumps({"store": "nowhere"}))
+    assert find_store(tmp_path, judged).root.endswith("cache/stores/one")  # its own goes before
 
 
 def test_a_moved_run_keeps_its_own_store(run, judged, tmp_path):
