@@ -27,6 +27,7 @@ import time
 import traceback
 import uuid
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -131,20 +132,19 @@ def learn_classifier(
     return Trained(network, keep, mels)
 
 # %% ../nbs/05_experiment.ipynb #3673fd3b
-_VERSION = {"acceptance": 2}  # of a kind of task, else 1: to be raised when the same inputs come to another output
-
-
 @dataclass(frozen=True)
 class Task:
     "A piece of work whose output folder is named by all that it depends on."
-    kind: str  # net, acceptance, classifier or effects
+    kind: str  # net, acceptance, classifier, effects or part
     inputs: dict  # numbers, names and keys of other tasks, as JSON has them
     label: str  # for people
+    make: Callable  # (inputs, cache, folder to fill) → None: does the work; a function of a module, so that workers find it
+    version: int = 1  # of what `make` does: to be raised when the same inputs come to another output
 
     @cached_property
     def key(self) -> str:
-        "Hash of kind and inputs."
-        return digest([self.kind, self.inputs, _VERSION.get(self.kind, 1)])
+        "Hash of kind, inputs and version."
+        return digest([self.kind, self.inputs, self.version])
 
     def folder(self, cache) -> UPath:
         "Where the output is, or will be."
@@ -251,7 +251,7 @@ def do(
 
 def _work(task, cache, partial):
     "What a task does, its failure kept in `cache/failed`."
-    try: WORK[task.kind](task.inputs, UPath(cache), partial)
+    try: task.make(task.inputs, UPath(cache), partial)
     except Exception:
         log.exception("failed; its inputs are %s", json.dumps(task.inputs))
         write_atomic(f"{cache}/failed/{task.key}.log", (partial / "log.txt").read_bytes())
@@ -576,7 +576,8 @@ def _make_effects(inputs, cache, out):
     class_effects(pd.concat(rows, ignore_index=True), on=inputs["on"]).to_parquet(out / "effects.parquet")
 
 
-WORK = {"net": _make_net, "acceptance": _make_acceptance, "classifier": _make_classifier, "effects": _make_effects}
+# what does each kind of work, and its version
+WORK = {"net": (_make_net, 1), "acceptance": (_make_acceptance, 2), "classifier": (_make_classifier, 1), "effects": (_make_effects, 1)}
 
 # %% ../nbs/05_experiment.ipynb #707dc2c5
 class Settings(NamedTuple):
@@ -651,7 +652,8 @@ class Graph:
         return [Arm(scheme, k, seed) for k in ks for seed in self.settings.seeds]
 
     def _add(self, stage, kind, inputs, label):
-        task = Task(kind, inputs, label)
+        make, version = WORK[kind]
+        task = Task(kind, inputs, label, make, version)
         if (known := self._known.setdefault(task.key, task)) is task: self.stages[stage].append(task)
         return known
 

@@ -398,11 +398,11 @@ def test_report_refuses_what_is_no_table(tmp_path):
 
 
 def test_a_failed_task_names_itself_and_the_others_go_on(small, outcome, tmp_path, monkeypatch):
-    work = dict(experiment_module.WORK)
+    work, version = experiment_module.WORK["classifier"]
     def fails(inputs, cache, out):
         if inputs["scheme"] == "brute": raise FloatingPointError("on purpose")
-        return work["classifier"](inputs, cache, out)
-    monkeypatch.setitem(experiment_module.WORK, "classifier", fails)
+        return work(inputs, cache, out)
+    monkeypatch.setitem(experiment_module.WORK, "classifier", (fails, version))
     shutil.copytree(outcome.cache, tmp_path / "cache", ignore=shutil.ignore_patterns("classifier"))
     options = ["run", "--data", small, "--schemes", "none,brute,metric,random", "--k", "3", "--folds", "1", "--valid-folds", "1", "--epochs", "1", "--metric-epochs", "2", "--jobs", "1", "--out", tmp_path]
     ran = metaug(*options)
@@ -440,7 +440,7 @@ def test_what_an_earlier_version_has_made_is_to_be_done_again(tmp_path, monkeypa
     for task in (net, judged):
         task.folder(tmp_path).mkdir(parents=True)
         (task.folder(tmp_path) / "task.json").write_text(json.dumps(dict(kind=task.kind, label=task.label, inputs=task.inputs)))
-    monkeypatch.setitem(experiment_module._VERSION, "acceptance", 1000)
+    monkeypatch.setitem(experiment_module.WORK, "acceptance", (experiment_module.WORK["acceptance"][0], 1000))
     graph = Graph("s", [1, 2, 3, 4], Settings(("metric",), folds=(1,), valid_folds=1))
     net, judged = graph.stages["metric nets"][0], graph.stages["acceptance"][0]
     assert net.key == before[0] and judged.key != before[1]
@@ -459,10 +459,9 @@ def test_a_run_on_folds_that_lack_a_class_is_reported(small, tmp_path):
     assert results.n["siren"] == 0 and results.n.sum() == 6 and all(len(row) == 4 for row in results.confusion)
 
 
-def test_a_half_copied_task_is_done_again(tmp_path, monkeypatch):
+def test_a_half_copied_task_is_done_again(tmp_path):
     def work(inputs, cache, out): (out / "made.txt").write_text("new")
-    monkeypatch.setitem(experiment_module.WORK, "toy", work)
-    task = Task("toy", {}, "a toy")
+    task = Task("toy", {}, "a toy", work)
     task.folder(tmp_path).mkdir(parents=True)
     (task.folder(tmp_path) / "made.txt").write_text("half")
     do(task, tmp_path)
