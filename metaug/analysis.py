@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['ORDER', 'SETTING', 'OFTEN_ONE', 'COSTS', 'STYLE', 'DIFFERENCE', 'PAPER', 'DEFORMATIONS', 'MARKERS',
-           'PAPER_ACCEPTANCE', 'AGAINST', 'STRENGTHS', 'EXACT', 'DRAWS', 'fold_mean', 'summary', 'show_summary',
-           'styled', 'plot_accuracy', 'plot_effects', 'confusion_matrix', 'plot_confusion', 'plot_confusion_difference',
-           'plot_acceptance', 'beside_paper', 'acceptance_by_k', 'principal_plane', 'plot_embedding', 'plot_tradeoff',
-           'RankCorrelation', 'rank_correlation', 'confusion_and_acceptance', 'plot_confusion_and_acceptance',
-           'acceptance_by_strength', 'plot_strength', 'sign_flip_test', 'mcnemar', 'compare', 'holm', 'comparisons',
-           'show_comparisons', 'save_figures', 'Run', 'read_run', 'show_report', 'save_report']
+           'PAPER_ACCEPTANCE', 'AGAINST', 'STRENGTHS', 'EXACT', 'DRAWS', 'need_rows', 'fold_mean', 'summary',
+           'show_summary', 'styled', 'plot_accuracy', 'plot_effects', 'confusion_matrix', 'plot_confusion',
+           'plot_confusion_difference', 'plot_acceptance', 'beside_paper', 'acceptance_by_k', 'principal_plane',
+           'plot_embedding', 'plot_tradeoff', 'RankCorrelation', 'rank_correlation', 'confusion_and_acceptance',
+           'plot_confusion_and_acceptance', 'acceptance_by_strength', 'plot_strength', 'sign_flip_test', 'mcnemar',
+           'compare', 'holm', 'comparisons', 'show_comparisons', 'save_figures', 'Run', 'read_run', 'show_report',
+           'save_report']
 
 # %% ../nbs/06_analysis.ipynb #8bcc7438
 import io
@@ -36,7 +37,7 @@ from upath import UPath
 from .datasets import InputError
 
 # %% ../nbs/06_analysis.ipynb #f6d5dc3b
-def _need(
+def need_rows(
     table:pd.DataFrame, # to be checked
     name:str, # how the error names it
     columns:str, # names, separated by blanks
@@ -47,7 +48,7 @@ def _need(
     if not len(table): raise InputError(f"{name} must hold at least one row, got 0")
 
 # %% ../nbs/06_analysis.ipynb #a415f520
-def _named(
+def _with_names(
     table:pd.DataFrame, # results or predictions, or anything with the columns scheme and k
 )->pd.DataFrame: # the same with k as Int64 and `name`: "brute", "metric 5-NN"
     "Name each row's scheme as figures show it"
@@ -61,7 +62,7 @@ SETTING = ["scheme", "k", "recipe", "budget"] # what tells one row of the summar
 OFTEN_ONE = ["engine", "epochs", "valid_folds"] # the same, of which most tables have one value
 COSTS = ["share", "acceptance", "steps", "seconds"] # what a training cost, the same in each class's row
 
-def _place(
+def _scheme_order(
     scheme:pd.Series, # scheme names
 )->pd.Series: # sortable
     "Where a scheme stands in a list: `ORDER`, then the others"
@@ -80,17 +81,17 @@ def _units(
     results:pd.DataFrame, # results table
 )->pd.DataFrame: # a row a setting, fold and seed, in `ORDER`: name, accuracy (%), n, correct and `COSTS` beside them
     "Clips pooled over the classes of a fold"
-    _need(results, "results", "scheme test seed label n correct")
+    need_rows(results, "results", "scheme test seed label n correct")
     if "data" in results and results.data.nunique() > 1:
         raise InputError(f"results must be of one collection, got {', '.join(sorted(results.data.unique()))}")
-    results = _named(results)
+    results = _with_names(results)
     by = [*_setting(results), "name", "test", "seed"]
     if results.duplicated([*by, "label"]).any():
         raise InputError("results must hold each scheme, k, recipe, budget, fold, seed and label once, got some twice")
     how = {"n": "sum", "correct": "sum"} | {column: "first" for column in COSTS if column in results}
     units = results.groupby(by, dropna=False, sort=False).agg(how).reset_index()
     units = units[units.n > 0].assign(accuracy=lambda t: 100 * t.correct / t.n)
-    return units.sort_values([*by[:2], "test", "seed"]).sort_values("scheme", key=_place, kind="stable", ignore_index=True)
+    return units.sort_values([*by[:2], "test", "seed"]).sort_values("scheme", key=_scheme_order, kind="stable", ignore_index=True)
 
 # %% ../nbs/06_analysis.ipynb #96000d00
 def _fold_draws(
@@ -326,7 +327,7 @@ def plot_accuracy(
 DEFORMATIONS = ["stretch", "pitch1", "pitch2", "drc", "bgnoise"] # as tables and figures list them, then "all"
 MARKERS = "osD^vPX*<>ph" # one for each deformation or class, beside its colour
 
-def _deformations(
+def _ordered(
     names, # that occur
 )->list[str]: # each once
     "In the paper's order, `all` last, others between"
@@ -341,8 +342,8 @@ def plot_effects(
     ax:Axes|None=None, # to draw on; None makes a figure
 )->Axes: # a mark and interval for each class and deformation
     "Class-wise difference in accuracy by deformation (Fig. 2)"
-    _need(effects, "effects", "label deformation difference low high")
-    labels, names = sorted(effects.label.unique(), key=str), _deformations(effects.deformation)
+    need_rows(effects, "effects", "label deformation difference low high")
+    labels, names = sorted(effects.label.unique(), key=str), _ordered(effects.deformation)
     ax = _axes(ax, 2.2 + .95 * len(labels), 4)
     step = .8 / len(names)
     for number, (name, colour) in enumerate(zip(names, _colours(len(names)))):
@@ -365,10 +366,10 @@ def _pick(
     k:int|None=None, # where the scheme was run with several
 )->pd.DataFrame: # rows of one scheme and k, with `name`
     "The rows of a scheme"
-    table = _named(table)
+    table = _with_names(table)
     rows = table[table.scheme.eq(scheme) | table.name.eq(scheme)]
     if not len(rows):
-        known = table.sort_values("scheme", key=_place, kind="stable").name.unique()
+        known = table.sort_values("scheme", key=_scheme_order, kind="stable").name.unique()
         raise InputError(f"scheme must be one of {', '.join(known)}, got {scheme}")
     if k is not None: rows = rows[rows.k.eq(k).fillna(False)]
     if not len(rows):
@@ -395,7 +396,7 @@ def confusion_matrix(
     k:int|None=None, # where the scheme was run with several
 )->pd.DataFrame: # rows: true class, columns: predicted class; % of the true class's clips, rows sum to 100
     "Confusions of a scheme over all folds and seeds"
-    _need(results, "results", "scheme test seed label confusion")
+    need_rows(results, "results", "scheme test seed label confusion")
     labels = sorted(results.label.unique())
     rows = _one_setting(_pick(results, scheme, k))
     wrong = [len(counts) for counts in rows.confusion if len(counts) != len(labels)]
@@ -458,13 +459,13 @@ def plot_confusion_difference(
     return _heat(table, text, ax, title, "difference (points)", cmap=DIFFERENCE, vmin=-largest, vmax=largest)
 
 # %% ../nbs/06_analysis.ipynb #7534d464
-def _of_k(
+def _rows_of_k(
     acceptance:pd.DataFrame, # acceptance table
     k:int, # neighbours
     columns:str="", # that are needed besides, separated by blanks
 )->pd.DataFrame: # its rows of this k
     "One k of an acceptance table"
-    _need(acceptance, "acceptance", f"k label deformation accepted {columns}".strip())
+    need_rows(acceptance, "acceptance", f"k label deformation accepted {columns}".strip())
     rows = acceptance[acceptance.k == k]
     if not len(rows): raise InputError(f"k must be one of {', '.join(map(str, sorted(acceptance.k.unique())))}, got {k}")
     return rows
@@ -478,10 +479,10 @@ def plot_acceptance(
     ax:Axes|None=None, # to draw on; None makes a figure
 )->Axes: # heat map, % of the judged samples of each class and deformation; "all" is Table 2
     "Acceptance by class and deformation (Fig. 4), with Table 2 as its last column"
-    rows = _of_k(acceptance, k)
+    rows = _rows_of_k(acceptance, k)
     both = pd.concat([rows, rows.assign(deformation="all")])
     table = 100 * both.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean")
-    table = table[_deformations(table)].rename_axis("class")
+    table = table[_ordered(table)].rename_axis("class")
     text = table.map(lambda value: "" if pd.isna(value) else f"{value:.0f}")
     title = f"Accepted by {k}-NN: {100 * rows.accepted.mean():.1f}% of {len(rows):,} judged samples"
     ax = _heat(table, text, ax, title, "accepted (%)", cmap="viridis", vmin=0, vmax=100)
@@ -495,10 +496,10 @@ PAPER_ACCEPTANCE = { # Table 2, accepted (%) by 5-NN; over all classes 68.75
 }
 
 def beside_paper(
-    table:pd.DataFrame, # Table 2 as `metaug.selection.table2` makes it: label, ratio (0..1)
+    table:pd.DataFrame, # Table 2 as `metaug.selection.acceptance_by_class` makes it: label, ratio (0..1)
 )->pd.DataFrame: # the same with `paper`, 0..1; NaN for other classes than UrbanSound8K's
     "Our acceptance ratios beside the paper's"
-    _need(table, "table", "label ratio")
+    need_rows(table, "table", "label ratio")
     known = table.label.str.lower().str.replace(" ", "_").map(PAPER_ACCEPTANCE) / 100
     return table.assign(paper=known if known.drop_duplicates().count() > 2 else np.nan)
 
@@ -509,7 +510,7 @@ def acceptance_by_k(
     base:int=5, # k that the others are compared with
 )->pd.DataFrame: # k judged ratio (%) difference (points against base) changed (% of the samples decided otherwise)
     "What another number of neighbours changes"
-    _of_k(acceptance, base, "clip level test valid")
+    _rows_of_k(acceptance, base, "clip level test valid")
     key = [column for column in ["clip", "deformation", "level", "test", "valid", "seed"] if column in acceptance]
     if acceptance.duplicated([*key, "k"]).any(): raise InputError("acceptance must hold each judged sample once for each k, got some twice")
     wide = acceptance.pivot(index=key, columns="k", values="accepted").dropna().astype(bool)
@@ -568,7 +569,7 @@ def plot_embedding(
     ax:Axes|None=None, # to draw on; None makes a figure
 )->Axes: # a large disc is an original, a small ring accepted, a cross rejected; the colour is the class
     "Map of originals and judged samples"
-    _need(table, "table", "label role accepted")
+    need_rows(table, "table", "label role accepted")
     if len(table) != len(embedding): raise InputError(f"table must have one row for each of the {len(embedding)} vectors, got {len(table)}")
     xy, shown = principal_plane(embedding)
     ax = _axes(ax, 8, 5)
@@ -671,7 +672,7 @@ def confusion_and_acceptance(
 )->pd.DataFrame: # index: class; confused: % of its clips taken for another class; accepted: % of its deformed samples
     "How confused and how accepted each class is"
     matrix = confusion_matrix(results, scheme=scheme, k=scheme_k)
-    accepted = 100 * _of_k(acceptance, k).groupby("label").accepted.mean()
+    accepted = 100 * _rows_of_k(acceptance, k).groupby("label").accepted.mean()
     table = pd.DataFrame({"confused": 100 - pd.Series(np.diag(matrix), matrix.index), "accepted": accepted}).dropna()
     if not len(table): raise InputError("results and acceptance must share a class, got none")
     return table.rename_axis("class")
@@ -751,7 +752,7 @@ def _with_parameters(
 )->pd.DataFrame: # acceptance rows with the parameters beside
     "Join each judged sample to what was done to it"
     key, parameters = ["clip", "deformation", "level"], [parameter for _, parameter, _, _ in STRENGTHS.values()]
-    _need(samples, "samples", " ".join([*key, *parameters]))
+    need_rows(samples, "samples", " ".join([*key, *parameters]))
     known = samples[samples.deformation.ne("original")].drop_duplicates(key)[[*key, *parameters]]
     joined = acceptance.drop(columns=parameters, errors="ignore").merge(known, on=key, how="left", indicator=True)
     lost = joined[joined._merge.ne("both")]
@@ -769,7 +770,7 @@ def acceptance_by_strength(
     seed:int=0, # of the bootstrap
 )->pd.DataFrame: # kind parameter value judged ratio low high; value: number, middle of a bin or name; ratio and 95% interval in %
     "Acceptance by what was done to the sound"
-    joined, tables = _with_parameters(_of_k(acceptance, k, "clip level"), samples), []
+    joined, tables = _with_parameters(_rows_of_k(acceptance, k, "clip level"), samples), []
     for kind, (names, parameter, _, edges) in STRENGTHS.items():
         rows = joined[joined.deformation.isin(names) & joined[parameter].notna()]
         value = rows[parameter]
@@ -851,7 +852,7 @@ def mcnemar(
     return float(binomtest(a_only, a_only + b_only).pvalue) if a_only + b_only else 1.
 
 # %% ../nbs/06_analysis.ipynb #a40422b3
-def _pairs(
+def _both_sides(
     table:pd.DataFrame, # results or predictions
     a:str, # one scheme
     b:str, # the other
@@ -875,8 +876,8 @@ def _compare_folds(
     seed:int, # of bootstrap and test
 )->dict: # difference low high p p_least unit units
     "Paired over folds and seeds"
-    _need(results, "results", "scheme test seed label n correct")
-    both = _pairs(results, a, b, ["test", "seed", "label"], ["n", "correct"])
+    need_rows(results, "results", "scheme test seed label n correct")
+    both = _both_sides(results, a, b, ["test", "seed", "label"], ["n", "correct"])
     for row in both[both.n_a.ne(both.n_b)].head(1).itertuples():
         raise InputError(f"n must be equal for {a} and {b}, got {row.n_a} and {row.n_b} for {row.label} in fold {row.test}")
     units = both.groupby(["test", "seed"])[["n_a", "correct_a", "correct_b"]].sum().query("n_a > 0").reset_index()
@@ -895,8 +896,8 @@ def _compare_sources(
     seed:int, # of bootstrap and test
 )->dict: # difference low high p p_least unit units a_only b_only p_mcnemar
     "Paired over recordings"
-    _need(predictions, "predictions", "scheme test seed clip source correct")
-    both = _pairs(predictions, a, b, ["test", "seed", "clip", "source"], ["correct"])
+    need_rows(predictions, "predictions", "scheme test seed clip source correct")
+    both = _both_sides(predictions, a, b, ["test", "seed", "clip", "source"], ["correct"])
     both["change"] = both.correct_a.astype(float) - both.correct_b.astype(float)
     clips = both.groupby(["source", "clip"]).change.mean()
     sums = clips.groupby("source").agg(["sum", "size"]).to_numpy(np.float64)
@@ -938,7 +939,7 @@ def _default_pairs(
     table:pd.DataFrame, # results or predictions
 )->list[tuple[str, str]]: # (a, b)
     "Every scheme against none, and metric against random of the same k"
-    names = _named(table).drop_duplicates("name").sort_values(["scheme", "k"]).sort_values("scheme", key=_place, kind="stable")
+    names = _with_names(table).drop_duplicates("name").sort_values(["scheme", "k"]).sort_values("scheme", key=_scheme_order, kind="stable")
     against_none = [(name, "none") for name in names.name if name != "none" and (names.name == "none").any()]
     metric, random = names[names.scheme == "metric"], names[names.scheme == "random"]
     same_k = [(m.name, r.name) for m in metric.itertuples(index=False) for r in random.itertuples(index=False)
@@ -954,7 +955,7 @@ def comparisons(
     seed:int=0, # of bootstrap and test
 )->pd.DataFrame: # rows of `compare`, with p_holm: p corrected for the number of rows
     "Paired differences, corrected for their number"
-    _need(table, "table", "scheme test seed")
+    need_rows(table, "table", "scheme test seed")
     pairs = _default_pairs(table) if pairs is None else pairs
     if not pairs: raise InputError("there must be two schemes to compare (one of them none, or metric and random), got no such pair")
     rows = pd.DataFrame([compare(table, a, b, draws=draws, seed=seed) for a, b in pairs])
@@ -978,7 +979,7 @@ def show_comparisons(
     return f"{_aligned(text)}\n\nPoints, 95% interval; units: {units}; p: sign-flip test; Holm: for {len(table)} comparisons.{least}"
 
 # %% ../nbs/06_analysis.ipynb #da91e546
-def _write(
+def _write_file(
     path:UPath, # file
     data:bytes, # what it shall hold
 )->UPath: # the same
@@ -999,7 +1000,7 @@ def _write_figure(
     image = io.BytesIO()
     try: ax.figure.savefig(image, dpi=dpi, format="png")
     finally: plt.close(ax.figure)
-    return _write(path, image.getvalue())
+    return _write_file(path, image.getvalue())
 
 # %% ../nbs/06_analysis.ipynb #1ad7ffc5
 def _result_figures(
@@ -1009,7 +1010,7 @@ def _result_figures(
     figures = {"accuracy": lambda: plot_accuracy(results)}
     if "share" in results and results["share"].notna().any(): figures["tradeoff"] = lambda: plot_tradeoff(results)
     if "confusion" not in results: return figures
-    names = _named(results).sort_values("scheme", key=_place, kind="stable").name.unique()
+    names = _with_names(results).sort_values("scheme", key=_scheme_order, kind="stable").name.unique()
     for name in names: figures[f"confusion-{name}"] = lambda name=name: plot_confusion(results, scheme=name)
     for name in names[names != "none"] if "none" in names else []:
         figures[f"confusion-{name}-minus-none"] = lambda name=name: plot_confusion_difference(results, scheme=name)
@@ -1045,7 +1046,7 @@ def save_figures(
     return [_write_figure(draw(), folder / (re.sub(r"[^\w.-]+", "-", name) + ".png"), dpi) for name, draw in figures.items()]
 
 # %% ../nbs/06_analysis.ipynb #55fa35cc
-_NOT_READ = (OSError, ValueError, LookupError, TypeError, NotImplementedError, OverflowError, MemoryError) # what pyarrow raises on damaged files
+_PARQUET_ERRORS = (OSError, ValueError, LookupError, TypeError, NotImplementedError, OverflowError, MemoryError) # what pyarrow raises on damaged files
 _JUDGEMENT = ["clip", "deformation", "level", "test", "valid", "seed", "k", "net", "margin", "accepted"]
 
 def _read_tables(
@@ -1057,7 +1058,7 @@ def _read_tables(
     tables = []
     for file in files:
         try: tables.append(pd.read_parquet(io.BytesIO(file.read_bytes())))
-        except _NOT_READ as e: raise InputError(f"{file}: is no Parquet table ({e})") from e
+        except _PARQUET_ERRORS as e: raise InputError(f"{file}: is no Parquet table ({e})") from e
     if not tables: return None
     table = pd.concat(tables, ignore_index=True)
     once = [column for column in _JUDGEMENT if column in table] # folds run one by one judge their pair of folds twice
@@ -1076,7 +1077,7 @@ def read_run(
     run = Run(*(_read_tables(UPath(folder), name) for name in ("results", "acceptance", "predictions")))
     if run.results is None:
         raise InputError(f"{folder}: holds no results.parquet, nor do the folders in it; name what `metaug run --out` named")
-    _need(run.results, f"{folder}: results", "scheme test seed label n correct")
+    need_rows(run.results, f"{folder}: results", "scheme test seed label n correct")
     for column in ["test", "seed", "n", "correct"]:
         if not is_numeric_dtype(run.results[column]): raise InputError(f"{folder}: results: {column} must be numbers, got {run.results[column].iloc[0]!r:.40}")
     return run
@@ -1087,7 +1088,7 @@ def _compared(
     predictions:pd.DataFrame|None, # predictions table
 )->pd.DataFrame|None: # comparisons, by recordings where predictions tell them; None: no two schemes to compare
     "What can be compared"
-    for _, rows in _named(results).groupby("name"): _one_setting(rows) # predictions don't tell
+    for _, rows in _with_names(results).groupby("name"): _one_setting(rows) # predictions don't tell
     return comparisons(results if predictions is None else predictions) if _default_pairs(results) else None
 
 def show_report(
@@ -1107,4 +1108,4 @@ def save_report(
     folder = UPath(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"summary": summary(results), "comparisons": _compared(results, predictions)}
-    return [_write(folder / f"{name}.csv", table.to_csv(index=False).encode()) for name, table in tables.items() if table is not None]
+    return [_write_file(folder / f"{name}.csv", table.to_csv(index=False).encode()) for name, table in tables.items() if table is not None]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DEFORMATIONS', 'WEIGHTS', 'ENGINES', 'muda', 'PHASE_LOSS', 'DEFORMERS', 'AUGMENT_VERSION', 'MAX_JAMS', 'MAX_STEPS',
            'DEFORMED_NAME', 'sample_rng', 'load_muda', 'pack', 'pcm16', 'rubber_band', 'compand', 'Recording',
-           'generated_street', 'load_background', 'noise_segment', 'mix', 'read_mel', 'stretch_mel', 'pitch_mel',
+           'generated_street', 'load_background', 'noise_segment', 'mix', 'log_mel_at', 'stretch_mel', 'pitch_mel',
            'LogspaceTimeStretch', 'TimeStretch', 'PitchShift', 'DynamicRangeCompression', 'BackgroundNoise', 'deform',
            'deform_clip', 'store_attrs', 'augment', 'jams_of', 'read_history', 'replay', 'claim_audio', 'export_audio']
 
@@ -133,7 +133,7 @@ def _unclip(y):
     return np.clip(max(gain, np.float32(0.75)) * y, -1, 1)
 
 
-def _fit(y, n):
+def _cut_or_pad(y, n):
     "Cut or fill up with zeros to `n` samples."
     return np.pad(y, (0, max(0, n - len(y))))[:n]
 
@@ -151,7 +151,7 @@ def rubber_band(
         pcm16(y), float(sr), stretch_factor=float(rate), pitch_shift_in_semitones=float(semitones),
         high_quality=False, preserve_formants=False,
     )
-    out = _unclip(_fit(out.ravel(), round(len(y) / rate)))
+    out = _unclip(_cut_or_pad(out.ravel(), round(len(y) / rate)))
     return (np.rint(out * 32767) / 32768).astype(np.float32)
 
 # %% ../nbs/02_augmentation.ipynb #4c14011b
@@ -241,7 +241,7 @@ def _coloured(rng, n, slope, sr=SAMPLE_RATE):
     return y / y.std()
 
 # %% ../nbs/02_augmentation.ipynb #26fae494
-def _engine(rng, seconds, sr=SAMPLE_RATE):
+def _passing_engine(rng, seconds, sr=SAMPLE_RATE):
     "An engine that comes, passes and goes: harmonics that drop in pitch, and tyre noise."
     at, width, base = rng.uniform(0, seconds), rng.uniform(0.6, 2), rng.uniform(45, 110)
     t = np.arange(int(seconds * sr)) / sr
@@ -267,7 +267,7 @@ def _street(number, seconds):
     "Samples of a generated street at 44.1 kHz, float32, peak 0.9."
     rng, n = np.random.default_rng([2017, number]), int(seconds * SAMPLE_RATE)
     y = _coloured(rng, n, rng.uniform(1.2, 1.8)) * 0.3 + _coloured(rng, n, 0.3) * 0.03
-    for _ in range(rng.integers(3, 7)): y += _engine(rng, seconds) * rng.uniform(0.2, 0.8)
+    for _ in range(rng.integers(3, 7)): y += _passing_engine(rng, seconds) * rng.uniform(0.2, 0.8)
     y += _taps(rng, seconds, rng.uniform(150, 400), 0.01) + 0.2 * _taps(rng, seconds, rng.uniform(900, 2500), 0.1)
     return (y / abs(y).max() * 0.9).astype(np.float32)
 
@@ -332,7 +332,7 @@ def noise_segment(
     piece = recording.samples[start:stop]
     if len(piece) < stop - start: piece = np.take(recording.samples, np.arange(start, stop), mode="wrap")
     piece = piece.astype(np.float64)
-    return _fit(piece if recording.sr == sr else librosa.resample(piece, orig_sr=recording.sr, target_sr=sr), n)
+    return _cut_or_pad(piece if recording.sr == sr else librosa.resample(piece, orig_sr=recording.sr, target_sr=sr), n)
 
 
 def _peak_normal(y):
@@ -389,7 +389,7 @@ def _bands(spectrum, first, last, weights):
     return out
 
 # %% ../nbs/02_augmentation.ipynb #7c21d29e
-def read_mel(
+def log_mel_at(
     y: np.ndarray,  # waveform, (n,), float32
     starts: np.ndarray,  # first sample of each frame, (frames,), int, ≥ 0
     *,
@@ -434,7 +434,7 @@ def stretch_mel(
 ) -> np.ndarray:  # log-mel, (128, max(1, round(n / rate) // 1024)), float32, dB
     "Log-mel of the stretched sound: the frames of `y` at steps of 1024 · rate."
     starts = np.rint(np.arange(_frames(round(len(y) / rate))) * (FRAME * rate)).astype(np.int64)
-    return read_mel(y, starts, loss=PHASE_LOSS, sr=sr)
+    return log_mel_at(y, starts, loss=PHASE_LOSS, sr=sr)
 
 
 def pitch_mel(
@@ -444,10 +444,10 @@ def pitch_mel(
     sr: int = SAMPLE_RATE,  # rate, Hz
 ) -> np.ndarray:  # log-mel, (128, max(1, n // 1024)), float32, dB
     "Log-mel of the shifted sound: frames of 1024 · 2^(semitones/12) samples, at steps of 1024."
-    return read_mel(y, np.arange(_frames(len(y))) * FRAME, length=_frame_length(semitones), loss=PHASE_LOSS, sr=sr)
+    return log_mel_at(y, np.arange(_frames(len(y))) * FRAME, length=_frame_length(semitones), loss=PHASE_LOSS, sr=sr)
 
 # %% ../nbs/02_augmentation.ipynb #66dba39d
-def _needs(program):
+def _need_program(program):
     if shutil.which(program) is None:
         raise InputError(f"engine muda needs the program {program}, which is not installed; use engine rubberband")
 
@@ -467,7 +467,7 @@ class LogspaceTimeStretch(muda.deformers.LogspaceTimeStretch):
         yield from (dict(rate=float(state["rate"])) for state in super().states(jam))
 
     def audio(self, mudabox, state):
-        if self.engine == "muda": _needs("rubberband"); return super().audio(mudabox, state)
+        if self.engine == "muda": _need_program("rubberband"); return super().audio(mudabox, state)
         if self.engine == "spectral": raise InputError(_SILENT)
         mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], rate=state["rate"])
 
@@ -498,7 +498,7 @@ class PitchShift(muda.deformers.PitchShift):
         else: yield from (dict(n_semitones=s) for s in self.n_semitones)
 
     def audio(self, mudabox, state):
-        if self.engine == "muda": _needs("rubberband"); return super().audio(mudabox, state)
+        if self.engine == "muda": _need_program("rubberband"); return super().audio(mudabox, state)
         if self.engine == "spectral": raise InputError(_SILENT)
         mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], semitones=state["n_semitones"])
 
@@ -516,7 +516,7 @@ class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
         self.engine = engine
 
     def audio(self, mudabox, state):
-        if self.engine == "muda": _needs("sox"); return super().audio(mudabox, state)
+        if self.engine == "muda": _need_program("sox"); return super().audio(mudabox, state)
         mudabox._audio["y"] = compand(mudabox._audio["y"], sr=mudabox._audio["sr"], preset=state["preset"])
 
 # %% ../nbs/02_augmentation.ipynb #b604d880
@@ -587,7 +587,7 @@ DEFORMERS = {
 }
 
 # %% ../nbs/02_augmentation.ipynb #62f1a130
-def _check(y, sr, engine):
+def _checked_waveform(y, sr, engine):
     if engine not in ENGINES: raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
     if np.ndim(y) != 1 or not len(y): raise InputError(f"waveform must have shape (n,) with n > 0, got {np.shape(y)}")
     if not np.isfinite(y).all(): raise InputError("waveform must hold finite numbers, got NaN or infinity")
@@ -629,12 +629,12 @@ def deform(
     background=None,  # files or Recordings for bgnoise; none: generated
 ) -> np.ndarray:  # log-mel (128, frames) of `spectral`, else waveform (n,); float32
     "One deformed version of a sound."
-    y, rng = _check(y, sr, engine), sample_rng(seed, clip, deformation, level)
+    y, rng = _checked_waveform(y, sr, engine), sample_rng(seed, clip, deformation, level)
     deformer = _deformer(deformation, level, engine, rng, load_background(background))
     return _apply(deformer, y, next(iter(deformer.states(_box(y, sr)))), sr, engine)
 
 # %% ../nbs/02_augmentation.ipynb #80f8087f
-def _row(clip, deformation, level, state, engine, frames, background=()):
+def _sample_row(clip, deformation, level, state, engine, frames, background=()):
     "A row of the samples table."
     recording = next((r for r in background if r.name == state.get("filename")), None)
     return dict(
@@ -645,7 +645,7 @@ def _row(clip, deformation, level, state, engine, frames, background=()):
     )
 
 # %% ../nbs/02_augmentation.ipynb #cb28f5e7
-def _versions(y, sr, clip, engine, seed, background):
+def _deformed(y, sr, clip, engine, seed, background):
     "Deformation, level, state and result of the 20 deformed versions, in the order of the samples table."
     for deformation, values in DEFORMATIONS.items():
         for level in range(len(values)):
@@ -664,12 +664,12 @@ def deform_clip(
     background=None,  # files or Recordings for bgnoise; none: generated
 ) -> tuple[list[np.ndarray], list[dict]]:  # 21 log-mels, (128, frames), dB, float32; 21 rows of the samples table
     "A clip and its 20 deformations as log-mels."
-    y, background = _check(y, sr, engine), load_background(background)
+    y, background = _checked_waveform(y, sr, engine), load_background(background)
     mels = [log_mel(y, sr=sr)]
-    rows = [_row(clip, "original", 0, {}, engine, mels[0].shape[1])]
-    for deformation, level, state, out in _versions(y, sr, clip, engine, seed, background):
+    rows = [_sample_row(clip, "original", 0, {}, engine, mels[0].shape[1])]
+    for deformation, level, state, out in _deformed(y, sr, clip, engine, seed, background):
         mels.append(out if engine == "spectral" else log_mel(out, sr=sr))
-        rows.append(_row(clip, deformation, level, state, engine, mels[-1].shape[1], background))
+        rows.append(_sample_row(clip, deformation, level, state, engine, mels[-1].shape[1], background))
     return mels, rows
 
 # %% ../nbs/02_augmentation.ipynb #e91b007e
@@ -689,7 +689,7 @@ def store_attrs(
 
 # %% ../nbs/02_augmentation.ipynb #acf70a90
 @lru_cache(maxsize=1)
-def _opened(path, run):
+def _worker_store(path, run):
     "A worker's store, opened once a run of `augment`."
     return LogMelStore.open(path), ThreadpoolController()
 
@@ -718,7 +718,7 @@ def _swept(folder):
 # %% ../nbs/02_augmentation.ipynb #ec565195
 def _make(path, run, index, clip, file, engine, seed, background):
     "One task: a clip into the store; what is wrong with it, or None."
-    store, threads = _opened(path, run)
+    store, threads = _worker_store(path, run)
     try:
         with threads.limit(limits=1):  # sums in the same order whatever the number of cores
             store.append(index, *deform_clip(read_audio(file), clip=clip, engine=engine, seed=seed, background=background))
@@ -729,7 +729,7 @@ def _make(path, run, index, clip, file, engine, seed, background):
     return index, clip, None
 
 # %% ../nbs/02_augmentation.ipynb #a31f7ffc
-def _tasks(store, files, engine, seed):
+def _clip_tasks(store, files, engine, seed):
     run = os.urandom(8).hex()
     for index in store.missing():
         clip = store.clips.iloc[index]
@@ -752,7 +752,7 @@ def augment(
     files = tuple(os.path.abspath(f) for f in ([background] if isinstance(background, (str, Path)) else background or ()))
     store = LogMelStore.create(store_path, clips, attrs=store_attrs(engine=engine, seed=seed, background=files))
     with _swept(store.root):
-        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(_tasks(store, files, engine, seed))
+        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(_clip_tasks(store, files, engine, seed))
         failed = sorted(r for r in tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress) if r[2])
     if failed:
         reasons = "; ".join(why for *_, why in failed[:5])
@@ -786,7 +786,7 @@ def jams_of(
     "The JAMS of a sample: adapted annotations and muda's history."
     jam = jams.JAMS.loads(jam.dumps()) if jam else _plain_jam(sample["clip"], label, seconds)
     jam = pack(jam)
-    told = {key: _plain(sample[key]) for key in ("clip", "deformation", "level", "engine")}
+    told = {key: _python_value(sample[key]) for key in ("clip", "deformation", "level", "engine")}
     jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **told)
     if sample["deformation"] == "original": return jam
     deformer = _deformer(sample["deformation"], int(sample["level"]), "rubberband", sample_rng(0), load_background(background))
@@ -795,7 +795,7 @@ def jams_of(
     return deformer._transform(jam, state)
 
 
-def _plain(value):
+def _python_value(value):
     return value.item() if isinstance(value, np.generic) else value
 
 # %% ../nbs/02_augmentation.ipynb #d8d67ba9
@@ -806,7 +806,7 @@ def _number(low, high):
 def _one_of(names): return lambda v: isinstance(v, str) and v in names
 
 
-def _text(v): return isinstance(v, str) and len(v) < 4096
+def _short_text(v): return isinstance(v, str) and len(v) < 4096
 
 
 def _each(check): return lambda v: all(map(check, v)) if isinstance(v, list) else check(v)
@@ -828,10 +828,10 @@ _REPLAYED = {  # transformer: (what makes it, checks of its parameters, checks o
     "BackgroundNoise": (
         BackgroundNoise,
         {
-            "n_samples": _number(1, 1000), "files": _each(_text), "weight_min": _number(0, 1), "weight_max": _number(0, 1),
+            "n_samples": _number(1, 1000), "files": _each(_short_text), "weight_min": _number(0, 1), "weight_max": _number(0, 1),
             "rng": lambda v: v is None or _number(0, 2**32)(v),
         },
-        {"*filename": _text, "*weight": _number(0, 1), "start": _number(0, 2**40), "stop": _number(0, 2**40)},
+        {"*filename": _short_text, "*weight": _number(0, 1), "start": _number(0, 2**40), "stop": _number(0, 2**40)},
     ),
 }
 
@@ -910,7 +910,7 @@ def replay(
     "Make a sample again from the original sound and its history."
     steps, notes = read_history(jams_file)
     engine = engine or notes.get("engine", "rubberband")
-    y = _check(audio if isinstance(audio, np.ndarray) else read_audio(audio, sr=sr), sr, engine)
+    y = _checked_waveform(audio if isinstance(audio, np.ndarray) else read_audio(audio, sr=sr), sr, engine)
     _check_growth(steps, len(y), jams_file)
     key = (seed, notes.get("clip", Path(jams_file).stem))
     for name, state in steps[:-1]: y = _apply(*_swap(_replayer(name, state, y, sr, "rubberband", background, key), y), sr, "rubberband")
@@ -937,9 +937,9 @@ def _sample_name(row):
 def _export(folder, clip, label, file, engine, seed, background):
     "All 21 samples of a clip that are not there yet; the JAMS comes last, so a sample with JAMS is whole."
     y, recordings = read_audio(file), load_background(background)
-    versions = [("original", 0, {}, y), *_versions(y, SAMPLE_RATE, clip, engine, seed, recordings)]
+    versions = [("original", 0, {}, y), *_deformed(y, SAMPLE_RATE, clip, engine, seed, recordings)]
     for deformation, level, state, out in versions:
-        row = _row(clip, deformation, level, state, engine, _frames(len(out)), recordings)
+        row = _sample_row(clip, deformation, level, state, engine, _frames(len(out)), recordings)
         jam = jams_of(row, seconds=len(y) / SAMPLE_RATE, label=label, seed=seed, background=recordings)
         jam.validate()
         sound = io.BytesIO()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PATCHES', 'SCORINGS', 'PATIENCE', 'MOST_PAIRS', 'judgeable', 'default_epochs', 'StopEarly', 'safe_names',
-           'read_manifest', 'Found', 'find', 'forecast', 'Selection', 'summarise', 'select', 'split', 'read_mel',
-           'Sounds', 'dataloaders', 'audio_folder', 'plain_csv']
+           'read_manifest', 'Found', 'find', 'forecast', 'Selection', 'acceptance_summary', 'select', 'split',
+           'read_log_mel', 'Sounds', 'dataloaders', 'audio_folder', 'plain_csv']
 
 # %% ../nbs/07_curation.ipynb #e9c51db4
 import csv
@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 from .augmentation import DEFORMATIONS, DEFORMED_NAME, ENGINES, deform, jams_of, load_background, pcm16
 from .batches import ResidentMels
 from .datasets import InputError, copies_as_one_source, file_facts, findings, load_clips, make_folds, read_audio
-from .experiment import Settings, Task, TaskError, deforming_rate, do_all, middle_sound, prepare_store, store_key, training_rate
+from .experiment import Settings, Task, TaskError, deforming_rate, run_tasks, middle_sound, prepare_store, store_key, training_rate
 from .features import FRAME, PATCH, SAMPLE_RATE, VERSIONS, LogMelStore, claim_folder, log_mel, patch_starts, refuse_among_sounds, write_atomic
 from .listening import mp3, page
 from .metric import averaged_log_mels, dead_units, learn_metric, score_of, warn_if_collapsed
@@ -83,10 +83,10 @@ class StopEarly(Callback):
 
 
 # %% ../nbs/07_curation.ipynb #44a69639
-def _store(cache, inputs): return LogMelStore.open(f"{cache}/stores/{inputs['store']}")
+def _part_store(cache, inputs): return LogMelStore.open(f"{cache}/stores/{inputs['store']}")
 
 
-def _roles(table, part, labels):
+def _part_roles(table, part, labels):
     "Originals to learn from, originals of the part, and all samples of the part."
     able = table[table.label.isin(labels)]
     originals = able[able.deformation.eq("original")]
@@ -100,9 +100,9 @@ def _learn(mels, training, held_out, inputs):
 
 
 def _make_part(inputs, cache, out):
-    store = _store(cache, inputs)
+    store = _part_store(cache, inputs)
     mels = ResidentMels.of(store, device=default_device())
-    training, held_out, judged = _roles(store.labelled, inputs["part"], inputs["labels"])
+    training, held_out, judged = _part_roles(store.labelled, inputs["part"], inputs["labels"])
     trained = _learn(mels, training, held_out, inputs)
     network = trained.at(inputs["part"])
     samples, reference = (embed(network, trained.mels, rows.row.to_numpy()) for rows in (judged, training))
@@ -130,8 +130,8 @@ def _quality(mels, training, held_out, samples, reference):
 
 def _judged(cache, task, k):
     "Acceptance table of a part."
-    table = _store(cache, task.inputs).labelled
-    training, _, judged = _roles(table, task.inputs["part"], task.inputs["labels"])
+    table = _part_store(cache, task.inputs).labelled
+    training, _, judged = _part_roles(table, task.inputs["part"], task.inputs["labels"])
     with np.load(task.folder(cache) / "embedding.npz", allow_pickle=False) as e: samples, reference = e["samples"], e["reference"]
     return acceptance(
         judged, samples, training["clip"].to_numpy(), reference, training.label.to_numpy(),
@@ -197,7 +197,7 @@ def _write_manifest(manifest, out):
     write_atomic(f"{out}/manifest.csv", _no_formulas(manifest, _TEXTS).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
 
 
-def _whole(file, texts):
+def _whole_numbers(file, texts):
     "A column of whole numbers, or nothing."
     odd = ~texts.str.fullmatch(r"\d{0,6}", flags=re.ASCII)
     if odd.any(): raise InputError(f"{file}: {texts.name} must be a whole number, got {texts[odd].iloc[0]!r:.40}")
@@ -217,7 +217,7 @@ def read_manifest(
     def leads_out(path): return path.startswith(("/", "\\")) or ".." in Path(path).parts or ":" in path
     if (wrong := table.path.map(leads_out)).any():
         raise InputError(f"{file}: {table.path[wrong].iloc[0]} leads out of the folder")
-    numbers = {c: _whole(file, table[c]) for c in ("fold", "level", "votes")}
+    numbers = {c: _whole_numbers(file, table[c]) for c in ("fold", "level", "votes")}
     return table.assign(**numbers, **{c: table[c].str.replace(r"^'(?=['=+\-@\t\r\n])", "", regex=True) for c in _TEXTS})
 
 # %% ../nbs/07_curation.ipynb #ff107977
@@ -344,7 +344,7 @@ def find(
     return Found(str(source), clips, findings(facts), judgeable(clips))
 
 # %% ../nbs/07_curation.ipynb #db0c398b
-def _check(found, out, k, epochs, engine):
+def _check_selection(found, out, k, epochs, engine):
     "Refuse what can't come to a result; say what stays unjudged."
     clips, parts = found.clips, found.parts
     refuse_among_sounds(Path(out), found.source)
@@ -428,7 +428,7 @@ class Selection(NamedTuple):
     @property
     def summary(self) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation
         "What was accepted, class by class."
-        return summarise(self.found.clips, self.acceptance)
+        return acceptance_summary(self.found.clips, self.acceptance)
 
     def text(self) -> str:
         "In a few lines."
@@ -448,7 +448,7 @@ class Selection(NamedTuple):
         )
 
 # %% ../nbs/07_curation.ipynb #88595381
-def summarise(
+def acceptance_summary(
     clips: pd.DataFrame,  # clips table
     judged: pd.DataFrame,  # acceptance table of one k
 ) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation, 0..1
@@ -461,7 +461,7 @@ def summarise(
     return table.astype({"judged": "Int64", "accepted": "Int64"}).rename_axis("label").round(3)
 
 # %% ../nbs/07_curation.ipynb #5a9772e9
-def _tasks(store, parts, epochs, seed):
+def _part_tasks(store, parts, epochs, seed):
     how = dict(store=store, epochs=epochs, seed=seed)
     return [Task("part", dict(how, part=part, labels=labels), f"metric net for fold {part}", _make_part) for part, labels in parts.items()]
 
@@ -470,14 +470,14 @@ def _nets(tasks, cache):
     "Quality of the nets, with a warning for those that can't be trusted."
     quality = pd.DataFrame([json.loads((task.folder(cache) / "quality.json").read_text()) for task in tasks])
     told = quality[quality.clips.ge(10)]
-    for net in told.itertuples(): _warn(net, net.accuracy, net.baseline, f"metric net for fold {net.part}")
+    for net in told.itertuples(): _warn_of_net(net, net.accuracy, net.baseline, f"metric net for fold {net.part}")
     if told.empty: # a few clips a part say nothing, all together do
         accuracy, baseline = np.average(quality[["accuracy", "baseline"]], axis=0, weights=quality.clips)
-        _warn(quality.loc[quality.dead.idxmin()], accuracy, baseline, "metric nets of all folds")
+        _warn_of_net(quality.loc[quality.dead.idxmin()], accuracy, baseline, "metric nets of all folds")
     return quality
 
 
-def _warn(net, accuracy, baseline, name):
+def _warn_of_net(net, accuracy, baseline, name):
     warn_if_collapsed(dead=net.dead, units=net.units, accuracy=accuracy, baseline=baseline, name=name)
 
 # %% ../nbs/07_curation.ipynb #c076c6b8
@@ -502,7 +502,7 @@ def select(
     "The accepted deformations of a folder of sounds, beside their originals, class by class."
     out, background = Path(os.path.expanduser(out)), tuple([background] if isinstance(background, (str, Path)) else background or ())
     found = source if isinstance(source, Found) else find(source, folds=folds, seed=seed, strict=strict, progress=progress)
-    _check(found, out, k, epochs, engine)
+    _check_selection(found, out, k, epochs, engine)
     settings = Settings(engine=engine, background=background)
     epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
     claim_folder(out, dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, clips=store_key(found.clips, settings)), by="metaug select")
@@ -511,15 +511,16 @@ def select(
         tell(f"{found.text()}\n{expected.to_string(index=False)}")
     with _Alone(out):
         store = prepare_store(found.clips, settings, cache=cache, jobs=jobs, progress=progress)
-        do_all(tasks := _tasks(store, found.parts, epochs, seed), cache, name="metric nets", jobs=jobs, progress=progress)
+        ResidentMels.of(LogMelStore.open(f"{cache}/stores/{store}"))  # decodes it once, before nets do so side by side
+        run_tasks(tasks := _part_tasks(store, found.parts, epochs, seed), cache, name="metric nets", jobs=jobs, progress=progress)
         judged = pd.concat([_judged(cache, task, k) for task in tasks], ignore_index=True).assign(test=0, valid=0, seed=seed)
-        return _write(
+        return _write_selection(
             out, found, LogMelStore.open(f"{cache}/stores/{store}"), judged, _nets(tasks, cache),
             engine, background, audio, report, jobs, progress,
         )
 
 # %% ../nbs/07_curation.ipynb #cb250ce2
-def _write(out, found, store, judged, quality, engine, background, audio, report, jobs, progress):
+def _write_selection(out, found, store, judged, quality, engine, background, audio, report, jobs, progress):
     "Files, then tables, then the manifest; the report, which can take long, when all is there."
     manifest, rows = _manifest(found.clips, store.samples, judged, ".flac" if audio else ".npy")
     sounding = "rubberband" if engine == "spectral" else engine
@@ -527,7 +528,7 @@ def _write(out, found, store, judged, quality, engine, background, audio, report
     else: _write_all_mels(out, manifest, rows, store, progress)
     for name, table in (("acceptance", judged), ("quality", quality), ("clips", found.clips)):
         write_atomic(f"{out}/{name}.parquet", table.to_parquet())
-    told = _no_formulas(summarise(found.clips, judged).reset_index(), ["label"])
+    told = _no_formulas(acceptance_summary(found.clips, judged).reset_index(), ["label"])
     write_atomic(f"{out}/summary.csv", told.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
     _write_manifest(manifest, out)
     if report:
@@ -548,7 +549,7 @@ def split(
     return manifest[~held_out].reset_index(drop=True), manifest[held_out & original].reset_index(drop=True)
 
 
-def read_mel(
+def read_log_mel(
     path: str | Path,  # a file of a selection, .flac or .npy
 ) -> np.ndarray:  # log-mel, (128, frames), float32, dB
     "The log-mel of one file of a selection."
@@ -583,7 +584,7 @@ class Sounds(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         row = self.rows.iloc[index]
-        mel = read_mel(self.out / row.path)
+        mel = read_log_mel(self.out / row.path)
         room = max(0, mel.shape[1] - PATCH)
         start = room // 2 if self.rng is None else int(self._chance().integers(room + 1))
         patch = np.take(mel, range(start, start + PATCH), axis=1, mode="wrap")

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MAX_SECONDS', 'MAX_FRAMES', 'GENERATED_LABELS', 'GENERATED_NOTE', 'GENERATED_VERSION', 'ARCHIVES', 'MAX_ROWS',
-           'MAX_TABLE_BYTES', 'MAX_TEXT', 'SOUND_SUFFIXES', 'SOURCES', 'NEAR_SILENT', 'CLIPPED', 'InputError',
-           'read_audio', 'generate_clips', 'cache_folder', 'data_folders', 'download', 'check_parquet', 'make_folds',
-           'load_clips', 'file_facts', 'findings', 'copies_as_one_source', 'Survey', 'survey', 'draw_survey',
-           'save_picture']
+           'MAX_TABLE_BYTES', 'MAX_TEXT', 'PARQUET_ERRORS', 'SOUND_SUFFIXES', 'SOURCES', 'NEAR_SILENT', 'CLIPPED',
+           'InputError', 'read_audio', 'generate_clips', 'cache_folder', 'data_folders', 'download', 'check_parquet',
+           'make_folds', 'load_clips', 'file_facts', 'findings', 'copies_as_one_source', 'Survey', 'survey',
+           'draw_survey', 'save_picture']
 
 # %% ../nbs/00_datasets.ipynb #1e9c1eac
 import hashlib,os,re,shutil,tarfile,tempfile,warnings,zipfile
@@ -472,7 +472,7 @@ def check_parquet(
 
 # %% ../nbs/00_datasets.ipynb #c6b7a2a5
 # what pyarrow raises on damaged files
-_NOT_READ = (ValueError, OSError, NotImplementedError, MemoryError, LookupError, TypeError, OverflowError)
+PARQUET_ERRORS = (ValueError, OSError, NotImplementedError, MemoryError, LookupError, TypeError, OverflowError)
 
 def _read_parquet(path):
     try:
@@ -480,7 +480,7 @@ def _read_parquet(path):
         names = pq.read_schema(path).names
         table = pq.read_table(path, partitioning=None, columns=[o for o in _COLUMNS if o in names]).to_pandas(ignore_metadata=True)
         return table.reindex(columns=names)
-    except _NOT_READ as e: raise InputError(f'{path}: not a Parquet table that can be read ({e})') from e
+    except PARQUET_ERRORS as e: raise InputError(f'{path}: not a Parquet table that can be read ({e})') from e
 
 # %% ../nbs/00_datasets.ipynb #d370b2e1
 def _need_columns(path, rows, needed):
@@ -493,7 +493,7 @@ def _read_rows(path):
     "A CSV or Parquet with `path`, `label` and perhaps `fold`, `source`; paths are relative to its own folder"
     rows = _read_parquet(path) if path.suffix.lower() == '.parquet' else _read_csv(path)
     _need_columns(path, rows, ['path', 'label'])
-    rows = rows[[o for o in _COLUMNS if o in rows]].map(_text)
+    rows = rows[[o for o in _COLUMNS if o in rows]].map(_as_text)
     for column in ('path', 'label'):
         if (rows[column] == '').any(): raise InputError(f'{path}: {column} is empty in row {(rows[column] == "").argmax() + 1}')
     return rows.assign(path=[path.parent/o for o in rows.path])
@@ -506,21 +506,21 @@ def _read_selection(root):
     return rows.assign(label=rows.label.str.removeprefix("'"), source=rows.source.str.removeprefix("'"))
 
 # %% ../nbs/00_datasets.ipynb #dbeb0b2a
-def _text(value): return '' if value is None or isinstance(value, float) and np.isnan(value) else str(value)
+def _as_text(value): return '' if value is None or isinstance(value, float) and np.isnan(value) else str(value)
 
-_ESC50,_URBANSOUND8K = 'meta/esc50.csv','metadata/UrbanSound8K.csv' # by which their folders are known
+_ESC50_TABLE,_URBANSOUND8K_TABLE = 'meta/esc50.csv','metadata/UrbanSound8K.csv' # by which their folders are known
 
 def _read_esc50(root, only_esc10):
-    rows = _read_csv(root/_ESC50)
-    _need_columns(root/_ESC50, rows, ['filename', 'fold', 'category', 'esc10', 'src_file'])
+    rows = _read_csv(root/_ESC50_TABLE)
+    _need_columns(root/_ESC50_TABLE, rows, ['filename', 'fold', 'category', 'esc10', 'src_file'])
     if only_esc10: rows = rows[rows.esc10.str.lower() == 'true']
     paths = [root/'audio'/o for o in rows.filename]
     return pd.DataFrame(dict(path=paths, label=rows.category.values, fold=rows.fold.values, source=rows.src_file.values))
 
 # %% ../nbs/00_datasets.ipynb #20aee1d9
 def _read_urbansound8k(root):
-    rows = _read_csv(root/_URBANSOUND8K)
-    _need_columns(root/_URBANSOUND8K, rows, ['slice_file_name', 'fsID', 'fold', 'class'])
+    rows = _read_csv(root/_URBANSOUND8K_TABLE)
+    _need_columns(root/_URBANSOUND8K_TABLE, rows, ['slice_file_name', 'fsID', 'fold', 'class'])
     paths = [root/'audio'/f'fold{fold}'/name for fold,name in zip(rows.fold, rows.slice_file_name)]
     return pd.DataFrame(dict(path=paths, label=rows['class'], fold=rows.fold, source=rows.fsID))
 
@@ -579,22 +579,22 @@ def _by_folder(root, labelled):
 
 # %% ../nbs/00_datasets.ipynb #9b59101d
 def _read_layout(root, only_esc10=False):
-    if root.name == 'audio' and any((root.parent/o).is_file() for o in (_ESC50, _URBANSOUND8K)): root = root.parent
-    if (root/_ESC50).is_file(): return root, _read_esc50(root, only_esc10)
-    if (root/_URBANSOUND8K).is_file(): return root, _read_urbansound8k(root)
+    if root.name == 'audio' and any((root.parent/o).is_file() for o in (_ESC50_TABLE, _URBANSOUND8K_TABLE)): root = root.parent
+    if (root/_ESC50_TABLE).is_file(): return root, _read_esc50(root, only_esc10)
+    if (root/_URBANSOUND8K_TABLE).is_file(): return root, _read_urbansound8k(root)
     if (root/'clips.csv').is_file(): return root, _read_rows(root/'clips.csv')
     if (root/'manifest.csv').is_file() and (root/'.metaug.json').is_file(): return root, _read_selection(root) # `features.MARK`: the manifest is ours
     return root, _read_folder(root)
 
 # %% ../nbs/00_datasets.ipynb #57c937ac
-def _seconds(path):
+def _stated_seconds(path):
     "Seconds that a file's header states, or why it can't be read"
     try:
         with _open_sound(path) as sound: return sound.frames/sound.samplerate or 'holds no sound'
     except InputError as e: return str(e)
 
 def _all_seconds(paths):
-    with ThreadPoolExecutor(16) as pool: return list(pool.map(_seconds, paths, chunksize=64))
+    with ThreadPoolExecutor(16) as pool: return list(pool.map(_stated_seconds, paths, chunksize=64))
 
 # %% ../nbs/00_datasets.ipynb #65b8ecf2
 def _reason(path, problem):
@@ -704,7 +704,7 @@ def _as_clips(root, rows, seed, n_folds, check):
     return clips[['clip', 'path', 'label', 'fold', 'source', 'seconds']]
 
 # %% ../nbs/00_datasets.ipynb #3122c575
-SOURCES = ('generated', *ARCHIVES) # the names that `load_clips` knows
+SOURCES = ('generated', 'esc10', 'esc50', 'urbansound8k') # the names that `load_clips` knows
 
 def _locate(source, seed):
     if source == 'generated': return generate_clips(cache_folder()/f'generated-v{GENERATED_VERSION}-seed{seed}', seed=seed)
@@ -847,10 +847,10 @@ class Survey(NamedTuple):
         kept = ['clip', 'path', 'label', 'fold', 'source', 'seconds', 'format', 'rate', 'channels', 'level', 'peak', 'clipped', 'problem']
         whole = dict(clips=len(facts), classes=facts.label.nunique(), folds=facts.fold.nunique(), seconds=float(facts.seconds.sum()))
         tables = dict(by_class=self.classes().reset_index(), formats=self.formats(), findings=self.findings, files=facts[kept])
-        rows = {name: [{k: _plain(v) for k,v in row.items()} for row in table.to_dict('records')] for name,table in tables.items()}
+        rows = {name: [{k: _json_value(v) for k,v in row.items()} for row in table.to_dict('records')] for name,table in tables.items()}
         return dict(whole, **rows)
 
-def _plain(value): return None if pd.isna(value) else value.item() if isinstance(value, np.generic) else value
+def _json_value(value): return None if pd.isna(value) else value.item() if isinstance(value, np.generic) else value
 
 # %% ../nbs/00_datasets.ipynb #b622c76b
 def survey(

@@ -79,7 +79,7 @@ def pair_batches(
     n_pairs = len(classes) if n_pairs is None else n_pairs
     if not 2 <= n_pairs <= len(classes): raise InputError(f"n_pairs must be from 2 to {len(classes)} (the classes), got {n_pairs}")
     rng = np.random.default_rng(seed)
-    pairs = [_pairs(np.flatnonzero(labels == c), rng) for c in classes]
+    pairs = [_pairs_of_class(np.flatnonzero(labels == c), rng) for c in classes]
     order = _endless(len(classes), rng)
     batches = -(-len(labels) // (2 * n_pairs))
     def epoch():
@@ -98,7 +98,7 @@ def _different(numbers, n):
     return list(chosen)
 
 
-def _pairs(clips, rng):
+def _pairs_of_class(clips, rng):
     "Endless pairs of different clips of a class: each pass takes all of them in random order."
     left = []
     while True:

@@ -55,10 +55,10 @@ def encoder(
         full4=nn.Sequential(nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(48 * 2 * 25, EMBEDDING)),
     )
     if relu: layers["relu4"] = nn.ReLU()
-    return _named(layers)
+    return _sequential(layers)
 
 
-def _named(layers):
+def _sequential(layers):
     network = nn.Sequential()
     for name, layer in layers.items(): network.add_module(name, layer)
     return network.to(memory_format=torch.channels_last)
@@ -70,7 +70,7 @@ def classifier(
     "The network of Table 1; its first six layers are `encoder()`."
     if n_classes < 2: raise InputError(f"n_classes must be >= 2, got {n_classes}")
     full5 = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(EMBEDDING, n_classes))
-    return _named(dict(encoder().named_children(), full5=full5))
+    return _sequential(dict(encoder().named_children(), full5=full5))
 
 # %% ../nbs/02a_networks.ipynb #00c3083a
 def _patch_list(mels, rows):

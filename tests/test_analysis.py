@@ -331,13 +331,13 @@ def test_confusion_and_acceptance():
 
 
 def test_acceptance_figure_shows_what_selection_counts():
-    from metaug.selection import by_class_deformation, table2
+    from metaug.selection import by_class_deformation, acceptance_by_class
 
     mesh = analysis.plot_acceptance(ACCEPTANCE, k=5).collections[0].get_array().reshape(3, 6)
     rows = ACCEPTANCE[ACCEPTANCE.k == 5]
     cells = by_class_deformation(rows, draws=1).pivot(index="label", columns="deformation", values="ratio")[analysis.DEFORMATIONS]
     np.testing.assert_allclose(mesh[:, :5], 100 * cells)
-    np.testing.assert_allclose(mesh[:, 5], 100 * table2(rows, draws=1).ratio[:3])
+    np.testing.assert_allclose(mesh[:, 5], 100 * acceptance_by_class(rows, draws=1).ratio[:3])
 
 
 def test_acceptance_by_strength_counts_every_sample_once():

@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from metaug import benchmarks
-from metaug.benchmarks import Fact, Missing, Timing, alternate, bench, rank_loss_by_loop, summarise
+from metaug.benchmarks import Fact, Missing, Timing, alternate, bench, rank_loss_by_loop, timing_ratios
 from metaug.cli import main
 from metaug.metric import rank_loss
 
@@ -38,7 +38,7 @@ def pairs(monkeypatch):
 def test_neighbours_are_compared():
     "The median of ratios is not the ratio of medians when the machine slows down half-way."
     rows = pd.DataFrame([Timing(*NAME, run, slow, 3 * slow) for run, slow in enumerate((1.0, 1.0, 1.0, 10.0, 10.0))])
-    assert summarise(rows)[["ratio", "low", "high"]].values.tolist() == [[3, 3, 3]]
+    assert timing_ratios(rows)[["ratio", "low", "high"]].values.tolist() == [[3, 3, 3]]
 
 
 def test_a_function_that_returns_a_number_is_timed_all_the_same():
@@ -71,7 +71,7 @@ def test_the_loop_of_the_rank_loss_is_the_rank_loss():
 def test_a_plain_learner_has_the_same_losses(kind, bs):
     "Same function, weights, batches and dropout; only the order of sums differs."
     threads = torch.get_num_threads()
-    try: ours, usual = ([loss for call in range(2) for loss in benchmarks._fit(kind, side, bs, 2, call)[1]] for side in ("ours", "usual"))
+    try: ours, usual = ([loss for call in range(2) for loss in benchmarks._fit_once(kind, side, bs, 2, call)[1]] for side in ("ours", "usual"))
     finally: torch.set_num_threads(threads)
     assert len(ours) == 4 and np.allclose(ours, usual, rtol=1e-3)
 

@@ -17,7 +17,7 @@ import torch
 
 from metaug import curation, features, select
 from metaug.augmentation import DEFORMATIONS, pcm16, replay
-from metaug.curation import dataloaders, audio_folder, find, judgeable, plain_csv, read_manifest, read_mel, safe_names, split
+from metaug.curation import dataloaders, audio_folder, find, judgeable, plain_csv, read_manifest, read_log_mel, safe_names, split
 from metaug.datasets import InputError, read_audio
 
 QUICK = dict(k=3, epochs=2, folds=3, jobs=1, report=False)
@@ -137,7 +137,7 @@ def test_log_mels_instead_of_sound(made, tmp_path):
     quiet = select(made.found, tmp_path / "out", audio=False, cache=made.out / ".metaug-cache", **QUICK)
     assert not list(quiet.out.rglob("*.flac")) and len(quiet.manifest) == len(made.manifest)
     pd.testing.assert_frame_equal(quiet.acceptance, made.acceptance)
-    assert np.abs(read_mel(quiet.out / quiet.manifest.path[0]) - read_mel(made.out / made.manifest.path[0])).max() < 0.5
+    assert np.abs(read_log_mel(quiet.out / quiet.manifest.path[0]) - read_log_mel(made.out / made.manifest.path[0])).max() < 0.5
     with pytest.raises(InputError, match="holds log-mels, no sound"): audio_folder(quiet.out)
     assert len(dataloaders(quiet.out, valid_fold=1).one_batch()[1])
 
@@ -324,7 +324,7 @@ def test_plain_csv_feeds_scikit_learn(made, tmp_path):
 
     plain_csv(made.out, tmp_path / "t.csv", valid_fold=1)
     table = pd.read_csv(tmp_path / "t.csv")
-    x = np.stack([read_mel(f).mean(axis=1) for f in table.file])
+    x = np.stack([read_log_mel(f).mean(axis=1) for f in table.file])
     training = table.subset.eq("training")
     assert KNeighborsClassifier(1).fit(x[training], table.target[training]).score(x[~training], table.target[~training]) > 0.3
 
@@ -362,7 +362,7 @@ def test_copies_of_a_recording_lie_in_one_fold_where_folds_are_made(tmp_path):
 def test_a_class_called_all_is_not_the_total():
     clips = pd.DataFrame(dict(clip=list("abc"), label=["all", "dog", "dog"]))
     judged = pd.DataFrame(dict(label=["all", "all", "dog"], deformation=["drc", "stretch", "drc"], accepted=[True, False, True]))
-    table = curation.summarise(clips, judged).reset_index()
+    table = curation.acceptance_summary(clips, judged).reset_index()
     assert table[["label", "clips", "judged", "accepted"]].to_numpy().tolist() == [["all", 1, 2, 1], ["dog", 2, 1, 1], ["all", 3, 3, 2]]
 
 

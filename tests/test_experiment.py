@@ -23,7 +23,7 @@ import metaug.experiment as experiment_module
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
 from metaug.experiment import (
-    Arm, Graph, Settings, Task, _chosen, _load, _originals, _seed, check, digest, do, experiment, learn_classifier, one_thread, reasons, store_key,
+    Arm, Graph, Settings, Task, _training_samples, _load, _originals, _seed, check, digest, run_task, experiment, learn_classifier, one_thread, reasons, store_key,
 )
 from metaug.metric import learn_metric
 from metaug.selection import SCHEMES, Scheme
@@ -76,7 +76,7 @@ def test_a_rule_of_ones_own_that_changes_makes_other_tasks(tmp_path, monkeypatch
     after = Graph("s", [1, 2, 3], Settings(("own_rules:rule",))).stages["classifiers"][0]
     assert key() == after.key != before
     with pytest.raises(InputError, match="own_rules:rule: this worker has another text of it"):
-        _chosen(dict(after.inputs, rule="another"), tmp_path, pd.DataFrame({"fold": [1, 2, 3]}))
+        _training_samples(dict(after.inputs, rule="another"), tmp_path, pd.DataFrame({"fold": [1, 2, 3]}))
 
 
 def test_a_scheme_that_one_process_knows_is_refused(small, monkeypatch):
@@ -152,7 +152,7 @@ def test_tables_have_the_columns_of_the_design(outcome):
 
 
 def test_a_second_run_does_nothing(small, outcome, monkeypatch):
-    monkeypatch.setattr("metaug.experiment.do", lambda *a: pytest.fail("a finished task was done again"))
+    monkeypatch.setattr("metaug.experiment.run_task", lambda *a: pytest.fail("a finished task was done again"))
     again = experiment(str(small), SMALL, cache=outcome.cache, jobs=1, progress=False)
     pd.testing.assert_frame_equal(again.results.astype({"confusion": str}), outcome.results.astype({"confusion": str}))
 
@@ -263,7 +263,7 @@ def test_sharing_is_exact(outcome, single_thread):
         shared = load_file(graph.net("npair", set(excluded), 0).folder(cache) / f"weights-{part}.safetensors")
         assert all(np.array_equal(alone.keep.weights(part)[name].numpy(), value) for name, value in shared.items())
     task = graph.classifiers[Arm("brute", None, 0), 1, 2]
-    training, _ = _chosen(task.inputs, cache, table)
+    training, _ = _training_samples(task.inputs, cache, table)
     for fold in pair:
         alone = learn_classifier(mels, training, {fold: _originals(table, [fold])}, epochs=SMALL.epochs, seed=_seed(0, pair))
         shared = load_file(task.folder(cache) / f"weights-{fold}.safetensors")
@@ -464,7 +464,7 @@ def test_a_half_copied_task_is_done_again(tmp_path):
     task = Task("toy", {}, "a toy", work)
     task.folder(tmp_path).mkdir(parents=True)
     (task.folder(tmp_path) / "made.txt").write_text("half")
-    do(task, tmp_path)
+    run_task(task, tmp_path)
     assert task.done(tmp_path) and (task.folder(tmp_path) / "made.txt").read_text() == "new"
     assert [f.name for f in (tmp_path / "toy").iterdir()] == [task.key]
 

@@ -18,7 +18,7 @@ import soundfile
 from metaug.augmentation import augment, deform, store_attrs
 from metaug.datasets import InputError, read_audio
 from metaug.features import LogMelStore
-from metaug.listening import _needs, _of_k, _tables, browse, by_sample, embed_json, find_store, gather, in_turn, listening_page, medium, mp3, page, why_silent
+from metaug.listening import _needed_rows, _judgements_of_k, _tables, browse, by_sample, embed_json, find_store, page_data, listening_order, listening_page, medium, mp3, page, why_silent
 from metaug.selection import acceptance, by_class_deformation
 
 HOSTILE = ['</script><img src=x onerror="alert(1)">', "'\"><b>&amp;{{data}}\u2028", "plain"]
@@ -125,7 +125,7 @@ def test_a_missing_column_is_named(judged, drop):
 
 
 def test_turns_are_even_wherever_they_end(judged):
-    turns = in_turn(by_sample(judged))
+    turns = listening_order(by_sample(judged))
     sizes = turns.groupby(["label", "deformation", "accepted"]).size()
     for end in (7, 50, 111, 200):
         got = turns.head(end).groupby(["label", "deformation", "accepted"]).size().reindex(sizes.index, fill_value=0)
@@ -134,7 +134,7 @@ def test_turns_are_even_wherever_they_end(judged):
 
 
 def test_turns_take_both_ends_of_a_cell(judged):
-    turns = in_turn(by_sample(judged))
+    turns = listening_order(by_sample(judged))
     for _, group in turns.groupby(["label", "deformation", "accepted"]):
         narrow = group.margin.abs().tolist()
         assert narrow[0] == min(narrow) and (len(narrow) < 2 or narrow[1] == max(narrow))
@@ -206,7 +206,7 @@ def test_the_budget_holds_and_is_used(judged, store, max_mb):
 
 
 def test_more_budget_more_sound(judged, store):
-    counts = [len(gather(judged, store, budget=size)["sounds"]) for size in (1e5, 2e5, 4e5)]
+    counts = [len(page_data(judged, store, budget=size)["sounds"]) for size in (1e5, 2e5, 4e5)]
     assert counts == sorted(set(counts))
 
 
@@ -217,14 +217,14 @@ def test_the_same_run_gives_the_same_page(run, written, tmp_path):
 
 
 def test_every_sample_with_sound_has_all_it_needs(judged, store):
-    data, tables = gather(judged, store, budget=3e5), _tables(_of_k(judged, None), store, 3e5 / 5)
-    sounding = [need for need in _needs(tables) if str(need[0]) in data["sounds"]]
+    data, tables = page_data(judged, store, budget=3e5), _tables(_judgements_of_k(judged, None), store, 3e5 / 5)
+    sounding = [need for need in _needed_rows(tables) if str(need[0]) in data["sounds"]]
     assert sounding
     for need in sounding: assert {str(row) for row in need} <= data["sounds"].keys() & data["pictures"].keys()
 
 
 def test_cells_are_figure_4(judged):
-    cells = pd.DataFrame(gather(judged, k=5)["cells"])
+    cells = pd.DataFrame(page_data(judged, k=5)["cells"])
     known = by_class_deformation(judged[judged.k.eq(5)], draws=10)
     both = cells.merge(known, on=["label", "deformation"])
     assert len(both) == len(known) == 15
@@ -232,7 +232,7 @@ def test_cells_are_figure_4(judged):
 
 
 def test_judgements_come_with_their_neighbours(judged, store):
-    data = gather(judged, store, budget=2e5)
+    data = page_data(judged, store, budget=2e5)
     known = judged[judged.k.eq(5)].set_index(["clip", "deformation", "test", "valid"])
     samples, judgements = pd.DataFrame({k: v for k, v in data["samples"].items()}), pd.DataFrame(data["judgements"])
     levels = store.samples.set_index("row").level
@@ -317,7 +317,7 @@ def test_bad_input_is_one_line(run, tmp_path, how, said):
 
 def test_a_wrong_store_is_named(judged, tmp_path):
     store = augment(make_clips(tmp_path).head(1), tmp_path / "other", progress=False)
-    with pytest.raises(InputError, match="name the store that the samples were judged from"): gather(judged, store)
+    with pytest.raises(InputError, match="name the store that the samples were judged from"): page_data(judged, store)
 
 
 def test_browse_is_closed_off_and_shows_the_same(judged, store):

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from metaug.datasets import InputError
-from metaug.selection import (OVERALL, SCHEMES, UNITS, Scheme, acceptance, by_class_deformation, candidates, class_effects, flow,
-    get_scheme, knn, knn_predict, nearest, only, select, surroundings, table2, unit_rows, vote)
+from metaug.selection import (OVERALL, SCHEMES, UNITS, Scheme, acceptance, by_class_deformation, candidates, class_effects, predicted_share,
+    get_scheme, knn, knn_predict, nearest, only, weigh, neighbourhoods, acceptance_by_class, unit_rows, vote)
 
 
 def plain_knn(query, reference, labels, k):
@@ -296,7 +296,7 @@ def test_no_samples_give_an_empty_table():
     samples = samples_table().iloc[:0]
     table = acceptance(samples, np.empty((0, 2)), ["r"], [[1.0, 0.0]], ["a"], k=1, test=1, valid=2)
     assert len(table) == 0 and list(table) == list(judged_table())
-    assert select("metric", table).shape == select("random", table).shape == (0,)
+    assert weigh("metric", table).shape == weigh("random", table).shape == (0,)
 
 
 def test_own_encoder():
@@ -321,7 +321,7 @@ def test_all_and_nothing_accepted(seed, k):
         table = acceptance(samples, embedding, list("0123456789"), reference, labels, k=k, test=1, valid=2)
         assert table.accepted.mean() == share and (table.votes == k).all()
         assert (table.own_votes == share * k).all() and (np.sign(table.margin) == 2 * share - 1).all()
-        for scheme in ["metric", "random", "weight", "classifier"]: assert select(scheme, table).mean() == share
+        for scheme in ["metric", "random", "weight", "classifier"]: assert weigh(scheme, table).mean() == share
 
 
 @pytest.mark.parametrize("change, message", [
@@ -357,34 +357,34 @@ def test_schemes_are_all_there_and_of_one_shape():
         assert isinstance(scheme, Scheme) and scheme.description and scheme.needs_metric in (None, "npair", "classifier")
         weights = scheme.function(judged, seed=1, effects=effects)
         assert weights.shape == (len(judged),) and weights.dtype == np.float64 and ((weights >= 0) & (weights <= 1)).all()
-    assert select("none", judged).sum() == 0 and select("brute", judged).sum() == len(judged)
-    np.testing.assert_array_equal(select("metric", judged), judged.accepted)
-    np.testing.assert_array_equal(select("weight", judged), judged.own_votes / 3)
-    np.testing.assert_array_equal(select("only-drc", judged), judged.deformation == "drc")
+    assert weigh("none", judged).sum() == 0 and weigh("brute", judged).sum() == len(judged)
+    np.testing.assert_array_equal(weigh("metric", judged), judged.accepted)
+    np.testing.assert_array_equal(weigh("weight", judged), judged.own_votes / 3)
+    np.testing.assert_array_equal(weigh("only-drc", judged), judged.deformation == "drc")
 
 
 @pytest.mark.parametrize("seed", [0, 1, 99])
 def test_random_matches_the_counts_of_metric_in_any_order(seed):
     judged = judged_table(clips=12, levels=4)
-    lot = select("random", judged, seed=seed)
+    lot = weigh("random", judged, seed=seed)
     counts = judged.assign(lot=lot).groupby(["label", "deformation"])[["lot", "accepted"]].sum()
     np.testing.assert_array_equal(counts.lot, counts.accepted)
     order = np.random.default_rng(seed).permutation(len(judged))
-    np.testing.assert_array_equal(select("random", judged.iloc[order], seed=seed), lot[order])
-    np.testing.assert_array_equal(select("random", judged, seed=seed), lot)
-    assert (select("random", judged, seed=seed + 1) != lot).any()
-    assert (select("random", judged.assign(valid=9), seed=seed) != lot).any() # other pair, other lot
+    np.testing.assert_array_equal(weigh("random", judged.iloc[order], seed=seed), lot[order])
+    np.testing.assert_array_equal(weigh("random", judged, seed=seed), lot)
+    assert (weigh("random", judged, seed=seed + 1) != lot).any()
+    assert (weigh("random", judged.assign(valid=9), seed=seed) != lot).any() # other pair, other lot
 
 
 def test_random_leaves_global_random_state_alone():
     before = np.random.get_state()[1].copy()
-    select("random", judged_table(), seed=3)
+    weigh("random", judged_table(), seed=3)
     np.testing.assert_array_equal(before, np.random.get_state()[1])
 
 
 def test_random_is_fair():
     judged = judged_table(clips=12, levels=4)
-    drawn = np.mean([select("random", judged, seed=seed) for seed in range(400)], axis=0)
+    drawn = np.mean([weigh("random", judged, seed=seed) for seed in range(400)], axis=0)
     expected = judged.groupby(["label", "deformation"]).accepted.transform("mean")
     assert np.abs(drawn - expected).max() < 5 * np.sqrt(0.25 / 400)
 
@@ -392,7 +392,7 @@ def test_random_is_fair():
 def test_random_keeps_its_lot_when_more_is_accepted():
     judged = judged_table(clips=12, levels=4)
     more = judged.assign(accepted=True)
-    assert (select("random", judged) <= select("random", more)).all()
+    assert (weigh("random", judged) <= weigh("random", more)).all()
 
 
 def test_class_uses_what_is_above_zero_and_known():
@@ -400,8 +400,8 @@ def test_class_uses_what_is_above_zero_and_known():
         columns=["label", "deformation", "difference"])
     judged = judged_table()
     expected = (judged.label == "a") & (judged.deformation == "drc")
-    np.testing.assert_array_equal(select("class", judged, effects=effects), expected)
-    np.testing.assert_array_equal(select("class-oracle", judged, effects=effects.assign(on="test")), expected)
+    np.testing.assert_array_equal(weigh("class", judged, effects=effects), expected)
+    np.testing.assert_array_equal(weigh("class-oracle", judged, effects=effects.assign(on="test")), expected)
 
 
 @pytest.mark.parametrize("scheme, change, effects, message", [
@@ -422,15 +422,15 @@ def test_class_uses_what_is_above_zero_and_known():
 def test_bad_input_of_schemes(scheme, change, effects, message):
     judged = judged_table().pipe(lambda t: t.assign(**{name: np.resize(value, len(t)) for name, value in change.items()}))
     if effects is not None: effects = pd.DataFrame(effects, columns="label deformation difference on".split())
-    with pytest.raises(InputError, match=message): select(scheme, judged, effects=effects)
+    with pytest.raises(InputError, match=message): weigh(scheme, judged, effects=effects)
 
 
 def test_metric_schemes_need_judgement():
     waiting = candidates(samples_table(), test=1, valid=2)
-    assert select("brute", waiting).sum() == len(waiting) == 48
+    assert weigh("brute", waiting).sum() == len(waiting) == 48
     for name in ["metric", "random", "weight"]:
-        with pytest.raises(InputError, match="judged must have the columns"): select(name, waiting)
-    with pytest.raises(InputError, match="seed must be >= 0, got -1"): select("random", judged_table(), seed=-1)
+        with pytest.raises(InputError, match="judged must have the columns"): weigh(name, waiting)
+    with pytest.raises(InputError, match="seed must be >= 0, got -1"): weigh("random", judged_table(), seed=-1)
 
 
 # Tables
@@ -443,24 +443,24 @@ def test_tables_count_as_loops_do():
         cell = table[(table.k == row.k) & (table.label == row.label) & (table.deformation == row.deformation)]
         assert (row.judged, row.accepted, row.ratio) == (len(cell), cell.accepted.sum(), cell.accepted.mean())
         assert 0 <= row.low <= row.ratio <= row.high <= 1
-    overall = table2(table).query("label == @OVERALL").set_index("k")
+    overall = acceptance_by_class(table).query("label == @OVERALL").set_index("k")
     assert overall.ratio[3] == table[table.k == 3].accepted.mean()
-    assert table2(table).label.tolist() == ["a", "b", OVERALL] * 2
-    shares = flow(table[table.k == 3])
+    assert acceptance_by_class(table).label.tolist() == ["a", "b", OVERALL] * 2
+    shares = predicted_share(table[table.k == 3])
     assert shares.loc["a", "a"] == table[(table.k == 3) & (table.label == "a")].accepted.mean()
-    with pytest.raises(InputError, match="of one k, got 1, 3"): flow(table)
+    with pytest.raises(InputError, match="of one k, got 1, 3"): predicted_share(table)
     two = pd.concat([table.assign(net="npair"), table.assign(net="classifier")])
-    for told in (table2, by_class_deformation, surroundings, flow):
+    for told in (acceptance_by_class, by_class_deformation, neighbourhoods, predicted_share):
         with pytest.raises(InputError, match="of one net, got classifier, npair"): told(two)
-    around = surroundings(table).query("k == 1").set_index("accepted")
+    around = neighbourhoods(table).query("k == 1").set_index("accepted")
     assert around.own[True] == 1 and around.own[False] == 0 and around.samples.sum() == (table.k == 1).sum()
 
 
 def test_interval_covers_and_needs_two_units():
     one_clip = judged_table().query("clip == 'a/3-0'")
-    assert table2(one_clip)[["low", "high"]].isna().all(axis=None)
+    assert acceptance_by_class(one_clip)[["low", "high"]].isna().all(axis=None)
     repeated = pd.concat([judged_table()] * 20) # more rows of the same clips are no more evidence
-    pd.testing.assert_frame_equal(table2(repeated)[["ratio", "low", "high"]], table2(judged_table())[["ratio", "low", "high"]])
+    pd.testing.assert_frame_equal(acceptance_by_class(repeated)[["ratio", "low", "high"]], acceptance_by_class(judged_table())[["ratio", "low", "high"]])
 
 
 def results_table(gain=10, folds=(1, 2, 3), seeds=(0, 1), noise=0, seed=0):
