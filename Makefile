@@ -14,6 +14,7 @@ STAMP := $(VENV)/.ready
 UNDONE := $(VENV)/.installing
 # Two workers with one thread each are faster on two cores than two that fight for both.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+WINGS := $(filter-out nbs/tutorials,$(patsubst %/,%,$(sort $(dir $(wildcard nbs/*/*.ipynb)))))
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
@@ -61,9 +62,9 @@ $(STAMP): requirements.lock settings.ini setup.py
 run: $(STAMP) ## The main job: metric-learning selection on generated sounds, at most 5 minutes
 	$(BIN)/metaug $(RUN_ARGS)
 
-# A process a notebook: its memory is given back, and one that fails or crashes is named.
+# A process for each lesson and tutorial, and for each wing's rooms together: its memory is given back, and one that fails or crashes is named.
 test: $(STAMP) ## Run the notebooks' cells as tests, then the tests in tests/
-	@printf '%s\n' nbs/*.ipynb nbs/tutorials/*.ipynb | $(ONE_THREAD) PYTHONFAULTHANDLER=1 xargs -P 2 -n 1 sh -c \
+	@printf '%s\n' nbs/*.ipynb nbs/tutorials/*.ipynb $(WINGS) | $(ONE_THREAD) PYTHONFAULTHANDLER=1 xargs -P 2 -n 1 sh -c \
 	    '$(BIN)/nbdev_test --n_workers 0 --path "$$0"; status=$$?; echo "$$0: status $$status"; test $$status -eq 0'
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -ra -n 2 --dist loadfile --no-loadscope-reorder --durations=12 tests $(TEST_ARGS)
 

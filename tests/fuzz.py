@@ -62,7 +62,8 @@ def sine(n, rate=8000): return 0.5 * np.sin(2 * np.pi * 440 * np.arange(n) / rat
 
 
 def audio(folder):
-    from metaug.datasets import _file_facts, read_audio
+    from metaug.datasets import read_audio
+    from metaug.datasets.facts import _file_facts
 
     corpus = []
     for name, how in {"a.wav": dict(subtype="PCM_16"), "b.wav": dict(subtype="FLOAT"), "c.wav": dict(subtype="MS_ADPCM"), "d.flac": {}, "e.ogg": {}, "f.mp3": {}, "g.aiff": {}, "h.au": {}, "i.caf": {}, "j.w64": {}, "k.rf64": {}}.items():
@@ -178,7 +179,7 @@ def manifest(folder):
 
 def run(folder):
     from metaug.analysis import read_run
-    from metaug.listening import _about
+    from metaug.core.runs import _about
 
     pd.DataFrame(dict(scheme=["none"], test=[1], seed=[0], label=["a"], n=[3], correct=[2])).to_parquet(folder / "results.parquet")
     (folder / "run.json").write_text(json.dumps(dict(data="esc10", store="s", settings=dict(background=["a.wav"]))))

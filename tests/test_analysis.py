@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
+from metaug.core import statistics
 from metaug import analysis
 from metaug.datasets import InputError
 
@@ -595,12 +596,12 @@ def test_analysis_is_light():
 
 def test_least_p_and_sums_in_pieces(monkeypatch):
     moved = np.random.default_rng(3).normal(size=40)
-    whole = analysis._flipped_sums(moved, 1000, 5)
+    whole = statistics._flipped_sums(moved, 1000, 5)
     signs = 1 - 2 * np.random.default_rng(5).integers(2, size=(1000, 40))
     np.testing.assert_allclose(whole, [(row * moved).sum() for row in signs])
-    monkeypatch.setattr(analysis, "_AT_ONCE", 40 * 7)
-    np.testing.assert_allclose(analysis._flipped_sums(moved, 1000, 5), whole)
-    for n in (3, 14, 15, 40): assert analysis.sign_flip_test(np.ones(n)) == pytest.approx(analysis._least_p(n), rel=.8 if n == 15 else 1e-12)
+    monkeypatch.setattr(statistics, "_AT_ONCE", 40 * 7)
+    np.testing.assert_allclose(statistics._flipped_sums(moved, 1000, 5), whole)
+    for n in (3, 14, 15, 40): assert analysis.sign_flip_test(np.ones(n)) == pytest.approx(statistics._least_p(n), rel=.8 if n == 15 else 1e-12)
 
 
 def test_any_name_of_a_class_is_drawn(tmp_path):

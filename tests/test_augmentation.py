@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from metaug.datasets import generated
 from metaug import augmentation
 from metaug.augmentation import DEFORMATIONS, Recording, augment, deform, deform_clip, export_audio, generated_street, jams_of, load_background, replay
 from metaug.datasets import InputError, load_clips, read_audio
@@ -325,14 +326,14 @@ def test_one_class_makes_a_deformation(monkeypatch):
 
 def test_generated_noise_is_kept_and_a_damaged_file_made_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("METAUG_CACHE", str(tmp_path))
-    made = augmentation._kept_street(0, 1.0)
+    made = generated._kept_street(0, 1.0)
     kept = tmp_path / "street-v1-0-1s.npy"
     whole = kept.read_bytes()
     for damaged in (b"", whole[:100], whole[:-1], np.zeros(3).tobytes(), b"PK\x03\x04" + whole):
         kept.write_bytes(damaged)
-        assert np.array_equal(augmentation._kept_street(0, 1.0), made) and kept.read_bytes() == whole
+        assert np.array_equal(generated._kept_street(0, 1.0), made) and kept.read_bytes() == whole
     monkeypatch.setenv("METAUG_CACHE", str(kept))  # a file, so nothing can be kept there
-    assert np.array_equal(augmentation._kept_street(0, 1.0), made)
+    assert np.array_equal(generated._kept_street(0, 1.0), made)
 
 
 def test_rates_at_which_rubber_band_never_comes_back_are_refused():

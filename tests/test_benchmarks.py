@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from metaug import benchmarks
+from metaug.benchmarks import pairs as pairs_room
 from metaug.benchmarks import Fact, Missing, Timing, alternate, bench, rank_loss_by_loop, timing_ratios
 from metaug.cli import main
 from metaug.metric import rank_loss
@@ -31,7 +32,7 @@ def whole(quick):
 
 @pytest.fixture
 def pairs(monkeypatch):
-    monkeypatch.setattr(benchmarks, "PAIRS", {"missing": missing, "whole": whole})
+    monkeypatch.setattr(pairs_room, "PAIRS", {"missing": missing, "whole": whole})
     return ("missing", "whole")
 
 
@@ -71,7 +72,7 @@ def test_the_loop_of_the_rank_loss_is_the_rank_loss():
 def test_a_plain_learner_has_the_same_losses(kind, bs):
     "Same function, weights, batches and dropout; only the order of sums differs."
     threads = torch.get_num_threads()
-    try: ours, usual = ([loss for call in range(2) for loss in benchmarks._fit_once(kind, side, bs, 2, call)[1]] for side in ("ours", "usual"))
+    try: ours, usual = ([loss for call in range(2) for loss in pairs_room._fit_once(kind, side, bs, 2, call)[1]] for side in ("ours", "usual"))
     finally: torch.set_num_threads(threads)
     assert len(ours) == 4 and np.allclose(ours, usual, rtol=1e-3)
 

@@ -15,6 +15,9 @@ import pytest
 import soundfile as sf
 import torch
 
+from metaug.curation import selecting
+from metaug.curation import manifest
+from metaug.core import files
 from metaug import curation, features, select
 from metaug.augmentation import DEFORMATIONS, pcm16, replay
 from metaug.curation import dataloaders, audio_folder, find, judgeable, plain_csv, read_manifest, read_log_mel, safe_names, split
@@ -188,7 +191,7 @@ def test_a_folder_that_is_not_ours_is_refused(made, tmp_path):
 
 def test_a_clip_named_as_a_deformed_one_gets_a_file_of_its_own():
     names = ["dog/a", "dog/A_drc0", "dog/a_drc0_drc1", "dog/b_drc1", "cat/a_drc0"]
-    files = curation._file_names(pd.DataFrame({"clip": names, "label": [name.split("/")[0] for name in names]}))
+    files = manifest._file_names(pd.DataFrame({"clip": names, "label": [name.split("/")[0] for name in names]}))
     every = [f"{file}_{deformation}{level}".casefold() for file in files for deformation in DEFORMATIONS for level in range(4)] + [file.casefold() for file in files]
     assert len(every) == len(set(every)) == 21 * len(names)
     assert files["dog/b_drc1"] == "dog/b_drc1" and files["cat/a_drc0"] == "cat/a_drc0"  # there is no b, and no cat called a
@@ -212,7 +215,7 @@ def test_workers_cut_other_patches_in_every_epoch(tmp_path):
 
 
 def test_two_at_once_are_refused(made):
-    with curation._Alone(made.out), pytest.raises(InputError, match="another metaug select is at work"): select(made.found, made.out, **QUICK)
+    with files._Alone(made.out), pytest.raises(InputError, match="another metaug select is at work"): select(made.found, made.out, **QUICK)
 
 
 @pytest.mark.parametrize("how, why", [(dict(k=0), "k must be from 1 to 12"), (dict(k=13), "k must be from 1 to 12"), (dict(epochs=0), "epochs must be >= 1"), (dict(engine="magic"), "engine must be one of")])
@@ -373,7 +376,7 @@ def test_nets_that_are_no_better_than_no_learning_are_told(tmp_path, clips, word
         task.folder(tmp_path).mkdir(parents=True)
         told = dict(part=task.inputs["part"], clips=clips, dead=0, units=64, accuracy=0.1, baseline=0.9)
         (task.folder(tmp_path) / "quality.json").write_text(json.dumps(told))
-    with pytest.warns(UserWarning, match=words): curation._nets(tasks, tmp_path)
+    with pytest.warns(UserWarning, match=words): selecting._nets(tasks, tmp_path)
 
 
 def test_long_names_of_any_script_become_files(tmp_path):

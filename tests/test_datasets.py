@@ -5,6 +5,10 @@ from pathlib import Path
 
 import numpy as np, pandas as pd, pytest, soundfile as sf
 
+from metaug.datasets import sounds
+from metaug.datasets import facts
+from metaug.datasets import published
+from metaug.datasets import generated
 from metaug import datasets
 from metaug.datasets import (ARCHIVES, GENERATED_LABELS, InputError, cache_folder, data_folders, download, generate_clips,
                              load_clips, read_audio)
@@ -32,7 +36,7 @@ def refused(call, *parts):
 def generated(tmp_path_factory): return generate_clips(tmp_path_factory.mktemp('sound')/'generated')
 
 def real(name):
-    try: return datasets._find(name)
+    try: return published._find(name)
     except InputError: pytest.skip(f'{name} is not here (METAUG_DATA)')
 
 # ---- read_audio
@@ -369,7 +373,7 @@ def test_same_sound_in_other_lossless_formats_is_found(tmp_path):
 def test_facts_take_no_more_memory_for_long_files(tmp_path):
     import tracemalloc
     put(tmp_path/'a'/'long.flac', np.zeros(10*60*16000), 16000)
-    tracemalloc.start(); datasets._file_facts(tmp_path/'a'/'long.flac'); peak = tracemalloc.get_traced_memory()[1]; tracemalloc.stop()
+    tracemalloc.start(); facts._file_facts(tmp_path/'a'/'long.flac'); peak = tracemalloc.get_traced_memory()[1]; tracemalloc.stop()
     assert peak < 8e6
 
 def test_picture_of_odd_names(tmp_path):
@@ -515,11 +519,11 @@ def test_generated_is_kept_and_guarded(tmp_path, generated):
 
 def test_seeds_differ(generated):
     rng = lambda seed: np.random.default_rng(np.random.SeedSequence([seed, 0, 1]))
-    assert not np.array_equal(datasets._source(rng(0), 'bark', 44100), datasets._source(rng(1), 'bark', 44100))
+    assert not np.array_equal(generated._source(rng(0), 'bark', 44100), generated._source(rng(1), 'bark', 44100))
 
 def test_global_random_state_is_untouched(tmp_path):
     np.random.seed(5); before = np.random.get_state()[1].copy()
-    load_clips(tree(tmp_path, a=3, b=3), n_folds=3); datasets._source(np.random.default_rng(0), 'tune', 4410)
+    load_clips(tree(tmp_path, a=3, b=3), n_folds=3); generated._source(np.random.default_rng(0), 'tune', 4410)
     assert np.array_equal(np.random.get_state()[1], before)
 
 # ---- download
@@ -599,10 +603,10 @@ def mp3(path, parts, **how):
 @pytest.mark.parametrize('rate', [8000, 22050, 44100, 48000])
 def test_an_mp3s_frames_are_as_many_as_it_states(tmp_path, mode, rate):
     file = put(tmp_path/'a.mp3', sine(rate, 3), rate, bitrate_mode=mode)
-    assert sf.info(file).frames <= datasets._mp3_samples(file) <= sf.info(file).frames + 4*1152
+    assert sf.info(file).frames <= sounds._mp3_samples(file) <= sf.info(file).frames + 4*1152
     tagged = tmp_path/'tagged.mp3'
     tagged.write_bytes(b'ID3\x04\x00\x00\x00\x00\x02\x00' + b'\xff\xfb\x90\x00'*64 + file.read_bytes())
-    assert datasets._mp3_samples(tagged) == datasets._mp3_samples(file)
+    assert sounds._mp3_samples(tagged) == sounds._mp3_samples(file)
 
 @pytest.mark.parametrize('tail', ['picture', 'ones', 'heads'])
 def test_what_stands_behind_an_mp3s_sound_is_no_sound(tmp_path, tail):
@@ -610,7 +614,7 @@ def test_what_stands_behind_an_mp3s_sound_is_no_sound(tmp_path, tail):
     random = np.random.default_rng(0).bytes(400_000)
     put_behind = dict(picture=b'APETAGEX' + random, ones=b'\xff'*400_000, heads=b'\xff\xfb\x90\x00'*50_000)[tail]
     (tmp_path/'b.mp3').write_bytes(whole.read_bytes() + put_behind)
-    assert datasets._mp3_samples(tmp_path/'b.mp3') <= datasets._mp3_samples(whole) + 1152
+    assert sounds._mp3_samples(tmp_path/'b.mp3') <= sounds._mp3_samples(whole) + 1152
     np.testing.assert_array_equal(read_audio(tmp_path/'b.mp3')[:5*44100 - 2304], read_audio(whole)[:5*44100 - 2304])
 
 def test_an_mp3_of_which_only_a_part_can_be_read_is_refused(tmp_path):
@@ -618,7 +622,7 @@ def test_an_mp3_of_which_only_a_part_can_be_read_is_refused(tmp_path):
     assert len(read_audio(whole)) == pytest.approx(8*44100, abs=4*1152)
     joined, bare = tmp_path/'joined.mp3', tmp_path/'bare.mp3'
     joined.write_bytes(one.read_bytes()*2)
-    first = datasets._mp3_frame(int.from_bytes(whole.read_bytes()[:4], 'big'))[0]
+    first = sounds._mp3_frame(int.from_bytes(whole.read_bytes()[:4], 'big'))[0]
     assert b'Xing' in whole.read_bytes()[:first] # the first frame holds no sound, but how long the sound is
     bare.write_bytes(whole.read_bytes()[first:])
     for file in (joined, bare): refused(lambda: read_audio(file), file.name, 'of its 8.', 's can be read', 'convert it to WAV or FLAC')

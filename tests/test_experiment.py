@@ -20,11 +20,12 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 import metaug.experiment as experiment_module
+from metaug.learning import classification
+from metaug.core import tasks
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
-from metaug.experiment import (
-    Arm, Graph, Settings, Task, _training_samples, _load, _originals, _seed, check, digest, run_task, experiment, learn_classifier, one_thread, reasons, store_key,
-)
+from metaug.experiment import Arm, Graph, Settings, Task, check, digest, run_task, experiment, learn_classifier, one_thread, reasons, store_key
+from metaug.experiment.work import _training_samples, _load, _originals, _seed
 from metaug.metric import learn_metric
 from metaug.selection import SCHEMES, Scheme
 
@@ -152,7 +153,7 @@ def test_tables_have_the_columns_of_the_design(outcome):
 
 
 def test_a_second_run_does_nothing(small, outcome, monkeypatch):
-    monkeypatch.setattr("metaug.experiment.run_task", lambda *a: pytest.fail("a finished task was done again"))
+    monkeypatch.setattr("metaug.core.tasks.run_task", lambda *a: pytest.fail("a finished task was done again"))
     again = experiment(str(small), SMALL, cache=outcome.cache, jobs=1, progress=False)
     pd.testing.assert_frame_equal(again.results.astype({"confusion": str}), outcome.results.astype({"confusion": str}))
 
@@ -282,8 +283,8 @@ class Watch(Callback):
 
 def watched(outcome, recipe, monkeypatch) -> list:
     "The steps of a classifier's training under a recipe."
-    train, watch = experiment_module.train, Watch()
-    monkeypatch.setattr(experiment_module, "train", lambda *args, cbs, **how: train(*args, cbs=(*cbs, watch), **how))
+    train, watch = classification.train, Watch()
+    monkeypatch.setattr(classification, "train", lambda *args, cbs, **how: train(*args, cbs=(*cbs, watch), **how))
     table, mels = _load(outcome.cache, outcome.graph.store)
     learn_classifier(mels, _originals(table, [3, 4]), {1: _originals(table, [1])}, recipe=recipe, epochs=2)
     assert len(watch.steps) > 1
@@ -471,7 +472,7 @@ def test_a_half_copied_task_is_done_again(tmp_path):
 
 def test_the_work_of_planning_grows_as_the_tasks_do(monkeypatch):
     calls = []
-    monkeypatch.setattr(experiment_module, "digest", lambda value: calls.append(1) or digest(value))
+    monkeypatch.setattr(tasks, "digest", lambda value: calls.append(1) or digest(value))
     graph = Graph("s", list(range(1, 11)), Settings(("none", "class", "class-oracle", "metric"), seeds=(0, 1)))
     tasks = [task.key for stage in graph.stages.values() for task in stage]
     assert len(tasks) == len(set(tasks)) and len(graph.stages["class-conditional classifiers"]) == 270 and len(graph.stages["effects"]) == 22
@@ -506,13 +507,13 @@ def test_epochs_as_the_paper_counts_them_and_the_classifiers_own_network(small, 
 
 
 def test_a_last_batch_of_one_patch_is_not_blended():
-    blend = experiment_module._Blended(0.4)
+    blend = classification._Blended(0.4)
     blend.learn = type("L", (), dict(x=torch.zeros(1, 1, 4, 4), xb=(torch.zeros(1, 1, 4, 4),), y=torch.tensor([1]), yb=(torch.tensor([1]),), training=True))()
     blend.before_batch()
     assert blend.lam.tolist() == [1.0] and blend.yb1 is blend.learn.yb
 
 
 def test_one_training_at_a_time_on_a_graphics_card(monkeypatch):
-    assert experiment_module._at_once(3) == 3 and experiment_module._at_once(-1) == joblib.effective_n_jobs(-1)
-    monkeypatch.setattr(experiment_module, "default_device", lambda: torch.device("cuda"))
-    assert experiment_module._at_once(-1) == 1 and experiment_module._at_once(3) == 3
+    assert tasks._at_once(3) == 3 and tasks._at_once(-1) == joblib.effective_n_jobs(-1)
+    monkeypatch.setattr(tasks, "default_device", lambda: torch.device("cuda"))
+    assert tasks._at_once(-1) == 1 and tasks._at_once(3) == 3

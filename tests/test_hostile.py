@@ -175,7 +175,8 @@ def test_absurd_statements_take_no_memory(tmp_path):
     code = f"""
 import resource
 from pathlib import Path
-from metaug.datasets import InputError, read_audio, _file_facts
+from metaug.datasets import InputError, read_audio
+from metaug.datasets.facts import _file_facts
 before = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (before + (1 << 30),) * 2)
 count = 0

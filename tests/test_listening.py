@@ -18,7 +18,8 @@ import soundfile
 from metaug.augmentation import augment, deform, store_attrs
 from metaug.datasets import InputError, read_audio
 from metaug.features import LogMelStore
-from metaug.listening import _needed_rows, _judgements_of_k, _tables, browse, by_sample, embed_json, find_store, page_data, listening_order, listening_page, medium, mp3, page, why_silent
+from metaug.listening import browse, by_sample, embed_json, find_store, page_data, listening_order, listening_page, medium, mp3, page, why_silent
+from metaug.listening.contents import _needed_rows, _judgements_of_k, _tables
 from metaug.selection import acceptance, by_class_deformation
 
 HOSTILE = ['</script><img src=x onerror="alert(1)">', "'\"><b>&amp;{{data}}\u2028", "plain"]

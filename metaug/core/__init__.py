@@ -1,0 +1,1 @@
+"What every wing stands on; nothing is imported here, so that a part of it can be used without the rest."

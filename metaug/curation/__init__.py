@@ -1,0 +1,37 @@
+"A folder of sounds in, a filtered training set out."
+
+from ..core.moved import renamed
+from ..learning.training import StopEarly
+from .parts import MOST_PAIRS, PATCHES, PATIENCE, SCORINGS, default_epochs, judgeable
+from .manifest import read_manifest, safe_names
+from .selecting import Found, Selection, acceptance_summary, find, forecast, select
+from .loaders import Sounds, audio_folder, dataloaders, plain_csv, read_log_mel, split
+
+__all__ = [
+    "MOST_PAIRS",
+    "PATCHES",
+    "PATIENCE",
+    "SCORINGS",
+    "Found",
+    "Selection",
+    "Sounds",
+    "StopEarly",
+    "acceptance_summary",
+    "audio_folder",
+    "dataloaders",
+    "default_epochs",
+    "find",
+    "forecast",
+    "judgeable",
+    "plain_csv",
+    "read_log_mel",
+    "read_manifest",
+    "safe_names",
+    "select",
+    "split",
+]
+
+__getattr__ = renamed(__name__, {
+    "read_mel": "read_log_mel",
+    "summarise": "acceptance_summary",
+})

@@ -1,0 +1,64 @@
+"Which samples are worth training on."
+
+from ..core.moved import renamed
+from ..core.checks import at_least, need_columns
+from ..core.neighbours import CHUNK_VALUES, UNITS, Neighbours, knn, knn_predict, nearest, unit_rows, vote
+from .algorithm import (
+    SAMPLE_KEY,
+    SCHEMES,
+    Scheme,
+    accept_brute,
+    accept_by_class,
+    accept_metric,
+    accept_none,
+    accept_random,
+    acceptance,
+    candidates,
+    get_scheme,
+    import_named,
+    only,
+    weigh,
+    weigh_votes,
+)
+from .effects import OVERALL, acceptance_by_class, by_class_deformation, class_effects, neighbourhoods, predicted_share
+
+__all__ = [
+    "CHUNK_VALUES",
+    "OVERALL",
+    "SAMPLE_KEY",
+    "SCHEMES",
+    "UNITS",
+    "Neighbours",
+    "Scheme",
+    "accept_brute",
+    "accept_by_class",
+    "accept_metric",
+    "accept_none",
+    "accept_random",
+    "acceptance",
+    "acceptance_by_class",
+    "at_least",
+    "by_class_deformation",
+    "candidates",
+    "class_effects",
+    "get_scheme",
+    "import_named",
+    "knn",
+    "knn_predict",
+    "nearest",
+    "need_columns",
+    "neighbourhoods",
+    "only",
+    "predicted_share",
+    "unit_rows",
+    "vote",
+    "weigh",
+    "weigh_votes",
+]
+
+__getattr__ = renamed(__name__, {
+    "select": "weigh",
+    "table2": "acceptance_by_class",
+    "flow": "predicted_share",
+    "surroundings": "neighbourhoods",
+})
