@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What keeps the house in order. It needs the standard library alone, and latex2mathml for the equations of the site.
+"""What keeps the house in order. It needs the standard library alone, ruff to format code, and latex2mathml for the equations of the site.
 
-house.py tidy           mend in the notebooks what no other tool mends (see `tidied`)
+house.py tidy           format all code, and mend in the notebooks what no other tool mends (see `tidied`)
 house.py readme         write README.md from nbs/index.ipynb
 house.py lock           write requirements.lock from the running environment
 house.py site           after the site is built: its first page, and equations that need no network
@@ -12,7 +12,9 @@ import html
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 from html.parser import HTMLParser
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +23,9 @@ from urllib.parse import unquote, urlsplit
 ROOT = Path(__file__).resolve().parents[1]
 HIDE = re.compile(r"^#\|\s*hide\s*$", re.M)
 HIDDEN = re.compile(r"^#\|\s*(include:\s*false|hide\s*$|default_exp\b)", re.M)
-FONTS = re.compile(r"@import\s+url\([^)]*//[^)]*\)\s*;?|@import\s+[\"'](?:https?:)?//[^\"']*[\"']\s*;?")  # that themes fetch from another host; others are named beside them
+FONTS = re.compile(
+    r"@import\s+url\([^)]*//[^)]*\)\s*;?|@import\s+[\"'](?:https?:)?//[^\"']*[\"']\s*;?"
+)  # that themes fetch from another host; others are named beside them
 STYLE = """
 .sidebar-title a { color: inherit; }  /* it is black on dark */
 table.dataframe th, table.dataframe td { padding: 0.15em 0.6em; }
@@ -30,6 +34,7 @@ LINK = re.compile(r"(\]\(|\b(?:src|href)=[\"'])(?![a-z]+:|#|/)([^)\"'\s]+)")
 
 
 # ---------------------------------------------------------------- notebooks
+
 
 def notebooks() -> list[Path]:  # every notebook, in reading order
     "List the notebooks under nbs/."
@@ -51,14 +56,22 @@ def tidied(
     Drop other programs' warnings from the outputs: they teach nothing, and Python's name this machine's folders.
     Put the title before a lone `default_exp`: the site takes a page's title from a notebook's first cell."""
     cells = nb["cells"]
-    if len(cells) > 1 and re.fullmatch(r"#\|\s*default_exp\s+\S+\s*", source(cells[0])) and source(cells[1]).startswith("# "):
+    if (
+        len(cells) > 1
+        and re.fullmatch(r"#\|\s*default_exp\s+\S+\s*", source(cells[0]))
+        and source(cells[1]).startswith("# ")
+    ):
         cells[:2] = cells[1::-1]
     for cell in nb["cells"]:
         if cell["cell_type"] != "code":
             continue
         if HIDE.search(source(cell)):
             cell["source"] = HIDE.sub("#| include: false", source(cell)).splitlines(keepends=True)
-        cell["outputs"] = [o for o in cell["outputs"] if not (o.get("name") == "stderr" and re.search("site-packages|^sox WARN", "".join(o["text"]), re.M))]
+        cell["outputs"] = [
+            o
+            for o in cell["outputs"]
+            if not (o.get("name") == "stderr" and re.search("site-packages|^sox WARN", "".join(o["text"]), re.M))
+        ]
     return nb
 
 
@@ -69,16 +82,57 @@ def dumps(
     return json.dumps(nb, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
+DIALECT = {"line-length": 120, "format.line-ending": "lf"}  # of all code of the project
+PLAIN_CODE = ("tests", ".ci", "metaug")  # folders with code that no notebook writes
+MAGIC = re.compile(r"^\s*[%!]", re.M)
+
+
+def formatted(
+    codes: list[str],  # Python
+) -> list[str]:  # the same in the project's dialect; what is no Python is left as it is
+    "Format pieces of code by one call of ruff."
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.py" for number in range(len(codes))]
+        for file, code in zip(files, codes):
+            file.write_text(code + "\n", encoding="utf-8")
+        options = [f"--config={key}={json.dumps(value)}" for key, value in DIALECT.items()]
+        subprocess.run(
+            [sys.executable, "-m", "ruff", "format", "--quiet", "--isolated", *options, folder], capture_output=True
+        )
+        return [file.read_text(encoding="utf-8").rstrip("\n") for file in files]
+
+
+def format_cells(
+    cells: list[dict],  # code cells, changed in place
+) -> None:
+    "Format the code of cells; directives at the beginning and a semicolon at the end, which hides a value, stay."
+    parts = [re.match(r"((?:#\|[^\n]*\n?)*)(.*?)(;?)\s*$", source(cell), re.S).groups() for cell in cells]
+    for cell, (directives, code, semicolon), new in zip(cells, parts, formatted([code for _, code, _ in parts])):
+        if new.strip() and not MAGIC.search(code):
+            cell["source"] = (directives + new.strip("\n") + semicolon).splitlines(keepends=True)
+
+
 def tidy() -> None:
-    "Mend every notebook in place; one that is right already is not touched."
-    for path in notebooks():
-        nb = json.loads(path.read_text(encoding="utf-8"))
-        before = dumps(nb)
-        if dumps(tidied(nb)) != before:
+    "Mend every notebook in place, and format all code; what is right already is not touched."
+    found = {path: json.loads(path.read_text(encoding="utf-8")) for path in notebooks()}
+    before = {path: dumps(nb) for path, nb in found.items()}
+    format_cells([cell for nb in found.values() for cell in tidied(nb)["cells"] if cell["cell_type"] == "code"])
+    for path, nb in found.items():
+        if dumps(nb) != before[path]:
             write(path, dumps(nb))
+    own = [
+        p
+        for folder in PLAIN_CODE
+        for p in sorted((ROOT / folder).rglob("*.py"))
+        if "AUTOGENERATED" not in p.read_text(encoding="utf-8")[:1000]
+    ]
+    own = [p for p in own if p.name != "_modidx.py"]
+    for path, new in zip(own, formatted([p.read_text(encoding="utf-8") for p in own])):
+        write(path, new + "\n")
 
 
 # ---------------------------------------------------------------- README
+
 
 def relink(
     text: str,  # Markdown with links relative to nbs/
@@ -95,7 +149,9 @@ def output_markdown(
         return "```\n" + "".join(output["text"]).rstrip() + "\n```"
     data = {mime: "".join(value) for mime, value in output.get("data", {}).items()}
     if any(mime.startswith("image/") for mime in data):
-        raise ValueError("nbs/index.ipynb: a picture in an output can't go into README.md; save it under nbs/images and link to it")
+        raise ValueError(
+            "nbs/index.ipynb: a picture in an output can't go into README.md; save it under nbs/images and link to it"
+        )
     if "text/markdown" in data:
         return data["text/markdown"].strip()
     if "text/html" in data:
@@ -117,12 +173,15 @@ def readme_text() -> str:  # what README.md must hold
 
 # ---------------------------------------------------------------- lock
 
+
 def lock_text() -> str:  # what requirements.lock must hold
     "List the exact versions in the running environment, but those that are installed on their own."
     own = {"pip", "wheel", "metaug", "muda"}  # muda: see the Makefile
     linux = re.compile(r"(nvidia-|cuda-|triton$)")
     only = ' ; sys_platform == "linux" and platform_machine == "x86_64"'
-    head = ["# The exact versions that are tested together; `make lock` writes this file. muda is installed on its own: see the Makefile."]
+    head = [
+        "# The exact versions that are tested together; `make lock` writes this file. muda is installed on its own: see the Makefile."
+    ]
     names = {d.metadata["Name"]: d.version for d in metadata.distributions()}
     rows = [f"{n}=={v.split('+')[0]}{only if linux.match(n) else ''}" for n, v in names.items() if n.lower() not in own]
     return "\n".join(head + sorted(rows, key=str.lower)) + "\n"
@@ -131,7 +190,10 @@ def lock_text() -> str:  # what requirements.lock must hold
 # ---------------------------------------------------------------- site
 
 MATHS = re.compile(r'(<span class="math (inline|display)">)\\[(\[](.*?)\\[)\]](</span>)', re.S)
-MATHS_SCRIPT = re.compile(r'<script[^>]*src="https?://[^"]*(?:katex|mathjax)[^"]*"[^>]*></script>|<link[^>]*href="https?://[^"]*katex[^"]*"[^>]*>', re.I)
+MATHS_SCRIPT = re.compile(
+    r'<script[^>]*src="https?://[^"]*(?:katex|mathjax)[^"]*"[^>]*></script>|<link[^>]*href="https?://[^"]*katex[^"]*"[^>]*>',
+    re.I,
+)
 
 
 def with_mathml(
@@ -154,7 +216,10 @@ def site() -> None:
     try:
         from latex2mathml.converter import convert
     except ImportError:
-        print("house.py: no latex2mathml here, so readers of the site need a network to see its equations", file=sys.stderr)
+        print(
+            "house.py: no latex2mathml here, so readers of the site need a network to see its equations",
+            file=sys.stderr,
+        )
     else:
         for path in out.rglob("*.html"):
             page = path.read_text(encoding="utf-8")
@@ -202,12 +267,15 @@ def broken_links(
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
             anchor = unquote(parts.fragment)
-            if not target.exists() or (target in pages and anchor not in pages[target].anchors and not anchor.startswith(("/", ":"))):
+            if not target.exists() or (
+                target in pages and anchor not in pages[target].anchors and not anchor.startswith(("/", ":"))
+            ):
                 found.append(f"{path.relative_to(folder.resolve())}: {link}")
     return found
 
 
 # ---------------------------------------------------------------- command
+
 
 def write(
     path: Path,  # where to
@@ -236,7 +304,10 @@ def main(
             site()
         case ["links", folder]:
             found = broken_links(Path(folder))
-            print("\n".join([f"broken link in {line}" for line in found] or [f"{folder}: no broken link"]), file=sys.stderr)
+            print(
+                "\n".join([f"broken link in {line}" for line in found] or [f"{folder}: no broken link"]),
+                file=sys.stderr,
+            )
             return 1 if found else 0
         case _:
             print(__doc__.strip(), file=sys.stderr)

@@ -18,12 +18,16 @@ class Listed(click.ParamType):
 
     name = "list"
 
-    def __init__(self, kind): self.kind = kind
+    def __init__(self, kind):
+        self.kind = kind
 
     def convert(self, value, param, ctx):
-        if isinstance(value, tuple): return value
-        try: return tuple(self.kind(part.strip()) for part in value.split(",") if part.strip())
-        except ValueError: self.fail(f"{value!r} is not a list of {self.kind.__name__} separated by commas", param, ctx)
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.kind(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError:
+            self.fail(f"{value!r} is not a list of {self.kind.__name__} separated by commas", param, ctx)
 
 
 class OneLine(click.Group):
@@ -32,22 +36,33 @@ class OneLine(click.Group):
     def invoke(self, ctx):
         from metaug.datasets import InputError
 
-        def without_source_line(message, *_, **__): return f"metaug: warning: {message}\n"
+        def without_source_line(message, *_, **__):
+            return f"metaug: warning: {message}\n"
+
         before, warnings.formatwarning = warnings.formatwarning, without_source_line
 
-        try: return super().invoke(ctx)
-        except InputError as e: code, message = 2, e
-        except click.UsageError as e: code, message = 2, f"{e.format_message()} ({e.ctx.command_path if e.ctx else 'metaug'} --help tells more)"
+        try:
+            return super().invoke(ctx)
+        except InputError as e:
+            code, message = 2, e
+        except click.UsageError as e:
+            code, message = 2, f"{e.format_message()} ({e.ctx.command_path if e.ctx else 'metaug'} --help tells more)"
         except RuntimeError as e:
-            if type(e).__name__ != "TaskError": raise
+            if type(e).__name__ != "TaskError":
+                raise
             code, message = 1, e
         except ImportError as e:
-            if e.name not in ("muda", "soundfile", None): raise  # without a name it is said in words, as of a filesystem that isn't installed
+            if e.name not in ("muda", "soundfile", None):
+                raise  # without a name it is said in words, as of a filesystem that isn't installed
             code, message = 2, e
         except OSError as e:
-            if e.errno in (None, errno.EPIPE): raise
-            code, message = (2, f"{e.filename}: {e.strerror}") if e.filename else (1, e.strerror)  # without a name: a full disk
-        finally: warnings.formatwarning = before
+            if e.errno in (None, errno.EPIPE):
+                raise
+            code, message = (
+                (2, f"{e.filename}: {e.strerror}") if e.filename else (1, e.strerror)
+            )  # without a name: a full disk
+        finally:
+            warnings.formatwarning = before
         click.echo(f"metaug: {message}", err=True)
         ctx.exit(code)
 
@@ -82,26 +97,39 @@ def main():
 
 
 data_option = click.option("--data", default="generated", show_default=True, help=DATA_HELP)
+
+
 def _jobs(ctx, param, value):
     "There is no work without a process."
-    if value == 0: raise click.BadParameter("must be at least 1, or -1 for one a core, got 0", ctx, param)
+    if value == 0:
+        raise click.BadParameter("must be at least 1, or -1 for one a core, got 0", ctx, param)
     return value
 
 
 jobs_option = click.option("--jobs", default=-1, show_default=True, callback=_jobs, help="processes; -1 is one a core")
 engine_option = click.option("--engine", default="spectral", show_default=True, help="spectral, rubberband or muda")
-strict_option = click.option("--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed")
+strict_option = click.option(
+    "--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="for machines: one JSON object on standard output")
 background_option = click.option(
-    "--background", multiple=True, type=click.Path(),
+    "--background",
+    multiple=True,
+    type=click.Path(),
     help="sound file for the background noise; may come several times; generated street-like noise without",
 )
 
 
 @main.command()
 @click.argument("source")
-@click.option("--download", is_flag=True, help="fetch a published collection (esc10, esc50, urbansound8k) first, checked by its checksum")
-@click.option("--picture", type=click.Path(dir_okay=False), help="draw clips, lengths and levels into this file (png, svg, pdf)")
+@click.option(
+    "--download",
+    is_flag=True,
+    help="fetch a published collection (esc10, esc50, urbansound8k) first, checked by its checksum",
+)
+@click.option(
+    "--picture", type=click.Path(dir_okay=False), help="draw clips, lengths and levels into this file (png, svg, pdf)"
+)
 @strict_option
 @json_option
 def data(source, download, picture, strict, as_json):
@@ -115,9 +143,11 @@ def data(source, download, picture, strict, as_json):
     """
     from metaug import datasets
 
-    if download: click.echo(f"in {datasets.download(source, progress=_terminal())}", err=as_json)
+    if download:
+        click.echo(f"in {datasets.download(source, progress=_terminal())}", err=as_json)
     here = datasets.survey(source, strict=strict, progress=_terminal())
-    if picture: datasets.save_picture(here, picture)
+    if picture:
+        datasets.save_picture(here, picture)
     click.echo(_json(here.as_dict()) if as_json else here.text())
 
 
@@ -140,7 +170,8 @@ def augment(data, store, engine, background, seed, jobs, audio):
 
     clips, sounding = datasets.load_clips(data), "rubberband" if engine == "spectral" else engine
     if audio:  # what can't be written is said before hours of work
-        if Path(audio).resolve() == Path(store).resolve(): raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")
+        if Path(audio).resolve() == Path(store).resolve():
+            raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")
         features.refuse_among_sounds(Path(audio), data)
         augmentation.claim_audio(clips, audio, engine=sounding, seed=seed, background=background)
     how = dict(seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
@@ -153,7 +184,9 @@ def augment(data, store, engine, background, seed, jobs, audio):
 
 @main.command()
 @click.option("--quick", is_flag=True, help="smaller pairs and fewer runs: about two minutes instead of ten")
-@click.option("--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture")
+@click.option(
+    "--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture"
+)
 def bench(quick, out):
     """How long metaug takes against the usual tools, timed in alternation on this machine.
 
@@ -174,26 +207,43 @@ def _run_folder(out):
 
 def protocol_options(function):
     "The options that make a `Settings`."
-    for option in reversed([
-        data_option,
-        click.option(
-            "--schemes", type=Listed(str), default="none,brute,metric,random", show_default=True,
-            help="none brute class class-oracle metric random classifier weight only-<deformation>, or module:name of your own",
-        ),
-        click.option("--k", type=Listed(int), default="5", show_default=True, help="neighbours, for schemes that have them"),
-        click.option("--folds", type=Listed(str), default="all", show_default=True, help="test folds"),
-        click.option("--valid-folds", type=int, help="how many of the other folds serve as validation fold; all by default"),
-        click.option("--seeds", type=Listed(int), default="0", show_default=True),
-        click.option(
-            "--recipe", default="modern", show_default=True,
-            help="paper (Adagrad, batch 256), modern (AdamW, batch 32, one cycle), smooth or mixup (modern with smoothed labels or blended patches)",
-        ),
-        click.option("--epochs", type=int, default=20, show_default=True, help="of the classifiers"),
-        click.option("--metric-epochs", type=int, help="of the metric nets; three times --epochs by default"),
-        click.option("--budget", default="steps", show_default=True, help="steps (as many for every scheme) or epochs (the paper's way)"),
-        engine_option,
-        background_option,
-    ]): function = option(function)
+    for option in reversed(
+        [
+            data_option,
+            click.option(
+                "--schemes",
+                type=Listed(str),
+                default="none,brute,metric,random",
+                show_default=True,
+                help="none brute class class-oracle metric random classifier weight only-<deformation>, or module:name of your own",
+            ),
+            click.option(
+                "--k", type=Listed(int), default="5", show_default=True, help="neighbours, for schemes that have them"
+            ),
+            click.option("--folds", type=Listed(str), default="all", show_default=True, help="test folds"),
+            click.option(
+                "--valid-folds", type=int, help="how many of the other folds serve as validation fold; all by default"
+            ),
+            click.option("--seeds", type=Listed(int), default="0", show_default=True),
+            click.option(
+                "--recipe",
+                default="modern",
+                show_default=True,
+                help="paper (Adagrad, batch 256), modern (AdamW, batch 32, one cycle), smooth or mixup (modern with smoothed labels or blended patches)",
+            ),
+            click.option("--epochs", type=int, default=20, show_default=True, help="of the classifiers"),
+            click.option("--metric-epochs", type=int, help="of the metric nets; three times --epochs by default"),
+            click.option(
+                "--budget",
+                default="steps",
+                show_default=True,
+                help="steps (as many for every scheme) or epochs (the paper's way)",
+            ),
+            engine_option,
+            background_option,
+        ]
+    ):
+        function = option(function)
     return function
 
 
@@ -201,11 +251,21 @@ def _settings(schemes, k, folds, valid_folds, seeds, recipe, epochs, metric_epoc
     from metaug.datasets import InputError
     from metaug.experiment import Settings
 
-    if folds != ("all",) and not (folds and all(f.isascii() and f.isdigit() for f in folds)): raise InputError(f"folds must be numbers or all, got {','.join(folds) or 'none'}")
+    if folds != ("all",) and not (folds and all(f.isascii() and f.isdigit() for f in folds)):
+        raise InputError(f"folds must be numbers or all, got {','.join(folds) or 'none'}")
     numbers = None if folds == ("all",) else tuple(int(f) for f in folds)
     return Settings(
-        schemes=schemes, k=k, seeds=seeds, folds=numbers, valid_folds=valid_folds,
-        recipe=recipe, epochs=epochs, metric_epochs=metric_epochs, budget=budget, engine=engine, background=background,
+        schemes=schemes,
+        k=k,
+        seeds=seeds,
+        folds=numbers,
+        valid_folds=valid_folds,
+        recipe=recipe,
+        epochs=epochs,
+        metric_epochs=metric_epochs,
+        budget=budget,
+        engine=engine,
+        background=background,
     )
 
 
@@ -231,7 +291,9 @@ def plan(data, jobs, out, as_json, **options):
     settings = _settings(**options)
     from metaug import experiment, features
 
-    clips, graph, cache = _planned(data, settings, _run_folder(out or str(Path("runs") / experiment.run_name(data))) + "/cache")
+    clips, graph, cache = _planned(
+        data, settings, _run_folder(out or str(Path("runs") / experiment.run_name(data))) + "/cache"
+    )
     samples = features.VERSIONS * len(clips)
     frames = clips.seconds.sum() * features.SAMPLE_RATE / features.FRAME * features.VERSIONS
     size = frames * features.N_MELS * 2  # bytes of log-mels
@@ -240,13 +302,31 @@ def plan(data, jobs, out, as_json, **options):
     stages = experiment.outline(graph, clips, cache, rate=rate, deforming=deforming, jobs=jobs)
     if as_json:
         tables = dict(trainings=trainings, stages=stages)
-        rows = {name: json.loads(table.reset_index(names="name").to_json(orient="records")) for name, table in tables.items()}
-        click.echo(_json(dict(clips=len(clips), samples=samples, log_mel_bytes=int(size), patches_a_second=rate, sound_seconds_a_second=deforming, **rows)))
+        rows = {
+            name: json.loads(table.reset_index(names="name").to_json(orient="records"))
+            for name, table in tables.items()
+        }
+        click.echo(
+            _json(
+                dict(
+                    clips=len(clips),
+                    samples=samples,
+                    log_mel_bytes=int(size),
+                    patches_a_second=rate,
+                    sound_seconds_a_second=deforming,
+                    **rows,
+                )
+            )
+        )
         return
     click.echo("Trainings of the whole protocol, with those for the same held-out folds shared, and role by role:")
     click.echo(trainings.to_string())
-    click.echo(f"\n{len(clips)} clips, {samples:,} samples, about {size / 1e9:.2f} GB of log-mels in memory and somewhat less on disk")
-    click.echo(f"\nThis run, at {rate:.0f} patches and {deforming:.0f} s of sound a second and process, as measured now; at most, and in hours")
+    click.echo(
+        f"\n{len(clips)} clips, {samples:,} samples, about {size / 1e9:.2f} GB of log-mels in memory and somewhat less on disk"
+    )
+    click.echo(
+        f"\nThis run, at {rate:.0f} patches and {deforming:.0f} s of sound a second and process, as measured now; at most, and in hours"
+    )
     click.echo("(`role_by_role`: were each training made for its own role of the folds):")
     click.echo(stages.to_string())
 
@@ -254,10 +334,13 @@ def plan(data, jobs, out, as_json, **options):
 @main.command()
 @click.argument("folder")
 @click.option(
-    "--html", type=click.Path(dir_okay=False),
+    "--html",
+    type=click.Path(dir_okay=False),
     help="also write the listening report, one page that shows and plays what was accepted and rejected",
 )
-@click.option("--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of that page")
+@click.option(
+    "--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of that page"
+)
 def report(folder, html, max_mb):
     """What came out of a run: accuracy with intervals, share of the training set, paired tests; as text, CSV and figures.
 
@@ -273,7 +356,8 @@ def report(folder, html, max_mb):
 
     folder = _run_folder(folder)
     results, acceptance, predictions = analysis.read_run(folder)
-    if "data" in results and results["data"].eq("generated").any(): click.echo(f"{GENERATED_NOTE}\n")
+    if "data" in results and results["data"].eq("generated").any():
+        click.echo(f"{GENERATED_NOTE}\n")
     click.echo(analysis.show_report(results, predictions))
     paths = analysis.save_report(results, predictions, folder) + analysis.save_figures(results, acceptance, folder)
     if html:
@@ -286,14 +370,19 @@ def report(folder, html, max_mb):
 @main.command()
 @protocol_options
 @jobs_option
-@click.option("--scheduler", help="address of a Dask scheduler, e.g. tcp://node1:8786, whose workers do the work; they must see --out")
 @click.option(
-    "--notebooks", is_flag=True,
+    "--scheduler",
+    help="address of a Dask scheduler, e.g. tcp://node1:8786, whose workers do the work; they must see --out",
+)
+@click.option(
+    "--notebooks",
+    is_flag=True,
     help="also make each test fold an executed notebook, fold01.ipynb and so on, from nbs/05_experiment.ipynb",
 )
 @click.option("--dry-run", is_flag=True, help="only say what would be done, and why")
 @click.option(
-    "--out", type=click.Path(),
+    "--out",
+    type=click.Path(),
     help="folder or fsspec URL of the tables, the figures and all finished work; runs/<data> by default",
 )
 def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
@@ -313,7 +402,8 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 
     out = _run_folder(out or str(Path("runs") / experiment.run_name(data)))
     experiment.refuse_other_data(out, data)
-    if notebooks: experiment.experiment_notebook(out)
+    if notebooks:
+        experiment.experiment_notebook(out)
     cache = f"{out}/cache"
     if dry_run:
         clips, graph, cache = _planned(data, settings, cache)
@@ -324,20 +414,27 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
         return
     outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=_terminal())
     paths = outcome.save(out) + analysis.save_figures(outcome.results, outcome.acceptance, out)
-    if notebooks: paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=_terminal())
-    if data == "generated": click.echo(f"{GENERATED_NOTE}\n")
+    if notebooks:
+        paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=_terminal())
+    if data == "generated":
+        click.echo(f"{GENERATED_NOTE}\n")
     click.echo(analysis.show_summary(outcome.results))
     for title, ending in (("Tables", ".parquet"), ("Figures", ".png"), ("Notebooks", ".ipynb")):
-        if named := [str(p) for p in paths if str(p).endswith(ending)]: click.echo(f"\n{title}: {' '.join(named)}")
+        if named := [str(p) for p in paths if str(p).endswith(ending)]:
+            click.echo(f"\n{title}: {' '.join(named)}")
 
 
 @main.command()
 @click.argument("sounds")
-@click.option("--out", required=True, type=click.Path(), help="new folder for the result, or one that the same command has begun")
+@click.option(
+    "--out", required=True, type=click.Path(), help="new folder for the result, or one that the same command has begun"
+)
 @click.option("--k", default=5, show_default=True, help="neighbours that vote on each deformed sound")
 @engine_option
 @background_option
-@click.option("--epochs", type=int, help="of the metric nets at most; by default so many that they suit the number of clips")
+@click.option(
+    "--epochs", type=int, help="of the metric nets at most; by default so many that they suit the number of clips"
+)
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
 @click.option("--seed", default=0, show_default=True)
 @jobs_option
@@ -361,8 +458,11 @@ def select(sounds, out, no_audio, as_json, **options):
     """
     from metaug import curation
 
-    made = curation.select(sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=_terminal(), **options)
+    made = curation.select(
+        sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=_terminal(), **options
+    )
     click.echo(_json(made.as_dict()) if as_json else made.text())
 
 
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    main()

@@ -33,18 +33,43 @@ def made_up(folds=(1, 2, 3), seeds=(0, 1), seed=0):
         for source in range(4 + LABELS.index(label)):
             for take in range(1 + source % 3):
                 luck = random.uniform()
-                for (scheme, k, ease), run in itertools.product([("none", None, 0.6), ("random", 5, 0.7), ("brute", None, 0.8), ("metric", 1, 0.65), ("metric", 5, 0.75)], seeds):
+                for (scheme, k, ease), run in itertools.product(
+                    [
+                        ("none", None, 0.6),
+                        ("random", 5, 0.7),
+                        ("brute", None, 0.8),
+                        ("metric", 1, 0.65),
+                        ("metric", 5, 0.75),
+                    ],
+                    seeds,
+                ):
                     correct = 0.6 * luck + 0.4 * random.uniform() < ease - 0.1 * LABELS.index(label)
                     other = LABELS[(LABELS.index(label) + 1) % 3]
-                    rows.append((scheme, k, run, fold, f"{fold}-{label}-{source}-{take}", f"{fold}-{label}-{source}", label, label if correct else other, correct))
-    predictions = pd.DataFrame(rows, columns="scheme k seed test clip source label predicted correct".split()).astype({"k": "Int64"})
+                    rows.append(
+                        (
+                            scheme,
+                            k,
+                            run,
+                            fold,
+                            f"{fold}-{label}-{source}-{take}",
+                            f"{fold}-{label}-{source}",
+                            label,
+                            label if correct else other,
+                            correct,
+                        )
+                    )
+    predictions = pd.DataFrame(rows, columns="scheme k seed test clip source label predicted correct".split()).astype(
+        {"k": "Int64"}
+    )
     return counted(predictions), predictions
 
 
 def counted(predictions):
     "Results table of predictions, by a plain loop."
     rows = []
-    for (scheme, k, test, seed, label), group in predictions.groupby(["scheme", "k", "test", "seed", "label"], dropna=False):
+    for (scheme, k, test, seed, label), group in predictions.groupby(
+        ["scheme", "k", "test", "seed", "label"], dropna=False
+    ):
         share = {"none": 1 / 21, "brute": 1.0}.get(scheme, 0.7)
         rows.append(
             dict(
@@ -59,14 +84,34 @@ def counted(predictions):
 def made_up_acceptance(seed=0):
     "Acceptance of two k and the samples' parameters."
     random, rows = np.random.default_rng(seed), []
-    for label, number, deformation, level, k in itertools.product(LABELS, range(5), analysis.DEFORMATIONS, range(4), [1, 5]):
-        rows.append((f"{label}{number}", label, deformation, level, 1, 2, 0, k, random.uniform() < 0.9 - 0.2 * LABELS.index(label)))
+    for label, number, deformation, level, k in itertools.product(
+        LABELS, range(5), analysis.DEFORMATIONS, range(4), [1, 5]
+    ):
+        rows.append(
+            (
+                f"{label}{number}",
+                label,
+                deformation,
+                level,
+                1,
+                2,
+                0,
+                k,
+                random.uniform() < 0.9 - 0.2 * LABELS.index(label),
+            )
+        )
     table = pd.DataFrame(rows, columns="clip label deformation level test valid seed k accepted".split())
     samples = table[["clip", "deformation", "level"]].drop_duplicates()
     at = {name: samples.deformation == name for name in analysis.DEFORMATIONS}
     samples["rate"] = samples.level.map(dict(enumerate([0.81, 0.93, 1.07, 1.23]))).where(at["stretch"])
-    samples["n_semitones"] = samples.level.map(dict(enumerate([-2.0, -1, 1, 2]))).where(at["pitch1"]).fillna(samples.level.map(dict(enumerate([-3.5, -2.5, 2.5, 3.5]))).where(at["pitch2"]))
-    samples["preset"] = samples.level.map(dict(enumerate(["radio", "film standard", "music standard", "speech"]))).where(at["drc"])
+    samples["n_semitones"] = (
+        samples.level.map(dict(enumerate([-2.0, -1, 1, 2])))
+        .where(at["pitch1"])
+        .fillna(samples.level.map(dict(enumerate([-3.5, -2.5, 2.5, 3.5]))).where(at["pitch2"]))
+    )
+    samples["preset"] = samples.level.map(
+        dict(enumerate(["radio", "film standard", "music standard", "speech"]))
+    ).where(at["drc"])
     samples["weight"] = pd.Series(random.uniform(0.1, 0.5, len(samples)), samples.index).where(at["bgnoise"])
     return table, samples
 
@@ -88,7 +133,9 @@ def closed():
 def test_summary_is_the_mean_over_folds_of_pooled_clips():
     row = analysis.summary(RESULTS).set_index("name").loc["metric 5-NN"]
     own = PREDICTIONS[(PREDICTIONS.scheme == "metric") & (PREDICTIONS.k == 5)]
-    by_fold = [np.mean([own[(own.test == fold) & (own.seed == seed)].correct.mean() for seed in (0, 1)]) for fold in (1, 2, 3)]
+    by_fold = [
+        np.mean([own[(own.test == fold) & (own.seed == seed)].correct.mean() for seed in (0, 1)]) for fold in (1, 2, 3)
+    ]
     assert row.accuracy == pytest.approx(100 * np.mean(by_fold))
     assert row.deviation == pytest.approx(100 * np.std(by_fold, ddof=1))
     assert (row.share, row.steps, row.folds, row.seeds) == (pytest.approx(70), 700, 3, 2)
@@ -96,8 +143,22 @@ def test_summary_is_the_mean_over_folds_of_pooled_clips():
 
 
 def test_summary_lists_known_schemes_first():
-    more = pd.concat([RESULTS, RESULTS[RESULTS.scheme == "none"].assign(scheme="a new one"), RESULTS[RESULTS.scheme == "none"].assign(scheme="weight")])
-    assert analysis.summary(more.sample(frac=1, random_state=0)).name.tolist() == ["none", "random 5-NN", "brute", "metric 1-NN", "metric 5-NN", "weight", "a new one"]
+    more = pd.concat(
+        [
+            RESULTS,
+            RESULTS[RESULTS.scheme == "none"].assign(scheme="a new one"),
+            RESULTS[RESULTS.scheme == "none"].assign(scheme="weight"),
+        ]
+    )
+    assert analysis.summary(more.sample(frac=1, random_state=0)).name.tolist() == [
+        "none",
+        "random 5-NN",
+        "brute",
+        "metric 1-NN",
+        "metric 5-NN",
+        "weight",
+        "a new one",
+    ]
 
 
 def test_summary_keeps_recipes_and_budgets_apart():
@@ -106,13 +167,20 @@ def test_summary_keeps_recipes_and_budgets_apart():
     assert "paper" in analysis.show_summary(two)
 
 
-@pytest.mark.parametrize("column, values", [("epochs", (20, 60)), ("valid_folds", (1, 4)), ("engine", ("spectral", "muda"))])
+@pytest.mark.parametrize(
+    "column, values", [("epochs", (20, 60)), ("valid_folds", (1, 4)), ("engine", ("spectral", "muda"))]
+)
 def test_folds_trained_otherwise_are_not_taken_together(column, values):
     own = RESULTS.assign(**{column: np.where(RESULTS.test == 1, *values)})
     assert len(analysis.summary(own)) == 10
     assert column in analysis.show_summary(own)
-    for draw in (lambda: analysis.plot_accuracy(own), lambda: analysis.show_report(own, PREDICTIONS), lambda: analysis.compare(own, "brute", "none")):
-        with pytest.raises(InputError, match=f"of one {column}"): draw()
+    for draw in (
+        lambda: analysis.plot_accuracy(own),
+        lambda: analysis.show_report(own, PREDICTIONS),
+        lambda: analysis.compare(own, "brute", "none"),
+    ):
+        with pytest.raises(InputError, match=f"of one {column}"):
+            draw()
 
 
 def test_folds_run_one_by_one_judge_a_pair_once(tmp_path):
@@ -120,7 +188,9 @@ def test_folds_run_one_by_one_judge_a_pair_once(tmp_path):
     for fold, other in (1, 3), (2, 4):
         (tmp_path / f"fold{fold}").mkdir()
         RESULTS[RESULTS.test == fold].to_parquet(tmp_path / f"fold{fold}" / "results.parquet")
-        pd.concat([shared, ACCEPTANCE.assign(test=fold, valid=other, accepted=False)]).to_parquet(tmp_path / f"fold{fold}" / "acceptance.parquet")
+        pd.concat([shared, ACCEPTANCE.assign(test=fold, valid=other, accepted=False)]).to_parquet(
+            tmp_path / f"fold{fold}" / "acceptance.parquet"
+        )
     run = analysis.read_run(tmp_path)
     assert len(run.acceptance) == 3 * len(ACCEPTANCE) and run.acceptance.accepted.sum() == ACCEPTANCE.accepted.sum()
     assert len(analysis.acceptance_by_k(run.acceptance)) == ACCEPTANCE.k.nunique()
@@ -128,7 +198,8 @@ def test_folds_run_one_by_one_judge_a_pair_once(tmp_path):
 
 def test_results_of_a_stranger_are_refused_in_one_line(tmp_path):
     RESULTS.astype({"n": str}).to_parquet(tmp_path / "results.parquet")
-    with pytest.raises(InputError, match="n must be numbers, got"): analysis.read_run(tmp_path)
+    with pytest.raises(InputError, match="n must be numbers, got"):
+        analysis.read_run(tmp_path)
 
 
 def test_summary_reads_k_as_files_give_it():
@@ -150,7 +221,9 @@ def test_summary_stands_without_costs():
 
 
 def test_a_class_without_clips_counts_nothing():
-    empty = RESULTS.assign(n=RESULTS.n.where(RESULTS.label != "cat", 0), correct=RESULTS.correct.where(RESULTS.label != "cat", 0))
+    empty = RESULTS.assign(
+        n=RESULTS.n.where(RESULTS.label != "cat", 0), correct=RESULTS.correct.where(RESULTS.label != "cat", 0)
+    )
     pd.testing.assert_frame_equal(analysis.summary(empty), analysis.summary(RESULTS[RESULTS.label != "cat"]))
 
 
@@ -174,7 +247,9 @@ def test_fold_mean_interval_equals_a_loop():
 def test_fold_mean_interval_of_one_seed_is_scipys_bootstrap():
     values = np.random.default_rng(2).normal(size=12)
     _, low, high = analysis.fold_mean(values, np.arange(12), draws=20_000)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(0)).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(0)
+    ).confidence_interval
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.03)
 
 
@@ -192,13 +267,22 @@ def test_draws_are_repeatable_and_leave_the_global_state_alone():
 @pytest.mark.parametrize("n", [2, 5, 9])
 def test_sign_flip_is_scipys_exact_permutation_test(n):
     differences = np.random.default_rng(n).integers(-3, 6, n) * 1.0
-    theirs = stats.permutation_test((differences, np.zeros(n)), lambda x, y, axis: np.sum(x - y, axis=axis), permutation_type="samples", vectorized=True, n_resamples=np.inf)
+    theirs = stats.permutation_test(
+        (differences, np.zeros(n)),
+        lambda x, y, axis: np.sum(x - y, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf,
+    )
     assert analysis.sign_flip_test(differences) == pytest.approx(min(1, theirs.pvalue))
 
 
 def test_sign_flip_by_a_plain_loop():
     differences = [1.5, -0.5, 2, 0, 1, 1]
-    reached = [abs(sum(s * d for s, d in zip(signs, differences))) >= abs(sum(differences)) for signs in itertools.product([1, -1], repeat=6)]
+    reached = [
+        abs(sum(s * d for s, d in zip(signs, differences))) >= abs(sum(differences))
+        for signs in itertools.product([1, -1], repeat=6)
+    ]
     assert analysis.sign_flip_test(differences) == pytest.approx(np.mean(reached))
 
 
@@ -238,9 +322,23 @@ def test_rank_correlation_is_scipys():
     ours = analysis.rank_correlation(x, y, draws=20_000)
     theirs = stats.spearmanr(x, y)
     assert ours.rho == pytest.approx(theirs.statistic)
-    chance = stats.permutation_test((x,), lambda s: stats.spearmanr(s, y).statistic, permutation_type="pairings", n_resamples=2000, rng=np.random.default_rng(0))
+    chance = stats.permutation_test(
+        (x,),
+        lambda s: stats.spearmanr(s, y).statistic,
+        permutation_type="pairings",
+        n_resamples=2000,
+        rng=np.random.default_rng(0),
+    )
     assert ours.p == pytest.approx(chance.pvalue, abs=0.04)
-    interval = stats.bootstrap((x, y), lambda a, b: stats.spearmanr(a, b).statistic, paired=True, vectorized=False, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)).confidence_interval
+    interval = stats.bootstrap(
+        (x, y),
+        lambda a, b: stats.spearmanr(a, b).statistic,
+        paired=True,
+        vectorized=False,
+        method="percentile",
+        n_resamples=2000,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
     assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), abs=0.06)
 
 
@@ -251,7 +349,15 @@ def test_compare_over_folds_by_a_plain_loop():
     row = analysis.compare(RESULTS, "metric 5-NN", "none")
     changes = {}
     for fold, seed in itertools.product((1, 2, 3), (0, 1)):
-        own = [PREDICTIONS[(PREDICTIONS.scheme == s) & PREDICTIONS.k.eq(k).fillna(k is None) & (PREDICTIONS.test == fold) & (PREDICTIONS.seed == seed)].correct.mean() for s, k in [("metric", 5), ("none", None)]]
+        own = [
+            PREDICTIONS[
+                (PREDICTIONS.scheme == s)
+                & PREDICTIONS.k.eq(k).fillna(k is None)
+                & (PREDICTIONS.test == fold)
+                & (PREDICTIONS.seed == seed)
+            ].correct.mean()
+            for s, k in [("metric", 5), ("none", None)]
+        ]
         changes[fold, seed] = 100 * (own[0] - own[1])
     assert row.difference == pytest.approx(np.mean(list(changes.values())))
     assert row.p == pytest.approx(analysis.sign_flip_test(list(changes.values())))
@@ -265,14 +371,17 @@ def test_compare_is_the_difference_of_the_summary():
 
 def test_compare_over_sources_by_a_plain_loop():
     row = analysis.compare(PREDICTIONS, "brute", "none", draws=20_000)
-    sides = {scheme: PREDICTIONS[PREDICTIONS.scheme == scheme].groupby("clip").correct.mean() for scheme in ("brute", "none")}
+    sides = {
+        scheme: PREDICTIONS[PREDICTIONS.scheme == scheme].groupby("clip").correct.mean() for scheme in ("brute", "none")
+    }
     change = sides["brute"] - sides["none"]
     source = PREDICTIONS.drop_duplicates("clip").set_index("clip").source[change.index]
     assert row.difference == pytest.approx(100 * change.mean())
     assert (row.units, row.a_only, row.b_only) == (source.nunique(), (change > 0).sum(), (change < 0).sum())
     random, names, drawn = np.random.default_rng(9), source.unique(), []
     groups = {name: change[source == name].to_numpy() for name in names}
-    for _ in range(20_000): drawn.append(100 * np.concatenate([groups[name] for name in random.choice(names, len(names))]).mean())
+    for _ in range(20_000):
+        drawn.append(100 * np.concatenate([groups[name] for name in random.choice(names, len(names))]).mean())
     assert (row.low, row.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.8)
     assert row.p_mcnemar == pytest.approx(stats.binomtest(row.a_only, row.a_only + row.b_only).pvalue)
 
@@ -297,10 +406,19 @@ def test_compare_takes_only_what_both_did():
 
 def test_comparisons_by_default():
     table = analysis.comparisons(RESULTS)
-    assert list(zip(table.a, table.b)) == [("random 5-NN", "none"), ("brute", "none"), ("metric 1-NN", "none"), ("metric 5-NN", "none"), ("metric 5-NN", "random 5-NN")]
+    assert list(zip(table.a, table.b)) == [
+        ("random 5-NN", "none"),
+        ("brute", "none"),
+        ("metric 1-NN", "none"),
+        ("metric 5-NN", "none"),
+        ("metric 5-NN", "random 5-NN"),
+    ]
     assert table.p_holm.to_numpy() == pytest.approx(analysis.holm(table.p))
     free = RESULTS.assign(k=RESULTS.k.where(RESULTS.scheme != "random"))
-    assert [pair for pair in zip(*analysis.comparisons(free)[["a", "b"]].to_numpy().T) if pair[1] == "random"] == [("metric 1-NN", "random"), ("metric 5-NN", "random")]
+    assert [pair for pair in zip(*analysis.comparisons(free)[["a", "b"]].to_numpy().T) if pair[1] == "random"] == [
+        ("metric 1-NN", "random"),
+        ("metric 5-NN", "random"),
+    ]
 
 
 def test_the_text_says_when_p_cant_be_small():
@@ -328,7 +446,12 @@ def test_confusion_matrix_is_sklearns():
 def test_confusion_and_acceptance():
     table = analysis.confusion_and_acceptance(RESULTS, ACCEPTANCE, k=5)
     own = PREDICTIONS[(PREDICTIONS.scheme == "brute") & (PREDICTIONS.label == "dog")]
-    assert table.loc["dog"].tolist() == pytest.approx([100 * (own.predicted != "dog").mean(), 100 * ACCEPTANCE[(ACCEPTANCE.k == 5) & (ACCEPTANCE.label == "dog")].accepted.mean()])
+    assert table.loc["dog"].tolist() == pytest.approx(
+        [
+            100 * (own.predicted != "dog").mean(),
+            100 * ACCEPTANCE[(ACCEPTANCE.k == 5) & (ACCEPTANCE.label == "dog")].accepted.mean(),
+        ]
+    )
 
 
 def test_acceptance_figure_shows_what_selection_counts():
@@ -336,7 +459,9 @@ def test_acceptance_figure_shows_what_selection_counts():
 
     mesh = analysis.plot_acceptance(ACCEPTANCE, k=5).collections[0].get_array().reshape(3, 6)
     rows = ACCEPTANCE[ACCEPTANCE.k == 5]
-    cells = by_class_deformation(rows, draws=1).pivot(index="label", columns="deformation", values="ratio")[analysis.DEFORMATIONS]
+    cells = by_class_deformation(rows, draws=1).pivot(index="label", columns="deformation", values="ratio")[
+        analysis.DEFORMATIONS
+    ]
     np.testing.assert_allclose(mesh[:, :5], 100 * cells)
     np.testing.assert_allclose(mesh[:, 5], 100 * acceptance_by_class(rows, draws=1).ratio[:3])
 
@@ -354,14 +479,20 @@ def test_acceptance_by_strength_counts_every_sample_once():
 def test_acceptance_by_k():
     table = analysis.acceptance_by_k(ACCEPTANCE).set_index("k")
     one, five = (ACCEPTANCE[ACCEPTANCE.k == k].accepted.to_numpy() for k in (1, 5))
-    assert table.loc[1].tolist() == pytest.approx([len(one), 100 * one.mean(), 100 * (one.mean() - five.mean()), 100 * (one != five).mean()])
+    assert table.loc[1].tolist() == pytest.approx(
+        [len(one), 100 * one.mean(), 100 * (one.mean() - five.mean()), 100 * (one != five).mean()]
+    )
     assert (table.difference[5], table.changed[5]) == (0, 0)
 
 
 def test_the_paper_stands_beside_its_own_classes_alone():
     ours = pd.DataFrame({"label": ["air conditioner", "gun_shot", "siren", "(all classes)"], "ratio": 0.5})
     assert analysis.beside_paper(ours).paper.tolist() == pytest.approx([0.3762, 0.8697, 0.7658, 0.6875])
-    assert analysis.beside_paper(pd.DataFrame({"label": ["siren", "cow", "(all classes)"], "ratio": 0.5})).paper.isna().all()
+    assert (
+        analysis.beside_paper(pd.DataFrame({"label": ["siren", "cow", "(all classes)"], "ratio": 0.5}))
+        .paper.isna()
+        .all()
+    )
 
 
 def test_principal_plane_is_sklearns():
@@ -423,8 +554,13 @@ def effects():
 
 def embedded():
     "Embedding and its table."
-    random, rows = np.random.default_rng(0), list(itertools.product(LABELS, ["reference", "judged", "judged"], range(5)))
-    table = pd.DataFrame(rows, columns=["label", "role", "number"]).assign(accepted=[number % 2 == 0 for *_, number in rows])
+    random, rows = (
+        np.random.default_rng(0),
+        list(itertools.product(LABELS, ["reference", "judged", "judged"], range(5))),
+    )
+    table = pd.DataFrame(rows, columns=["label", "role", "number"]).assign(
+        accepted=[number % 2 == 0 for *_, number in rows]
+    )
     return np.eye(8)[[LABELS.index(label) for label in table.label]] + 0.2 * random.normal(size=(len(table), 8)), table
 
 
@@ -453,7 +589,8 @@ def pixels(drawn) -> np.ndarray:  # uint8, shape (height, width, 3)
 def store_images():
     "Write the stored pictures anew: `python -c 'import test_analysis; test_analysis.store_images()'` in tests/. Then look at each."
     IMAGES.mkdir(exist_ok=True)
-    for name, draw in FIGURES.items(): Image.fromarray(pixels(draw())).quantize(64).save(IMAGES / f"{name}.png", optimize=True)
+    for name, draw in FIGURES.items():
+        Image.fromarray(pixels(draw())).quantize(64).save(IMAGES / f"{name}.png", optimize=True)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -498,9 +635,20 @@ def test_tick_labels_do_not_overlap(name):
     for ax in figure.axes:
         if ax.get_xticklabels() and ax.get_xticklabels()[0].get_rotation():
             continue  # slanted texts overlap as boxes only
-        boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text() and label.get_visible()]
-        boxes = sorted((box for box in boxes if ax.get_window_extent().x0 - 1 <= (box.x0 + box.x1) / 2 <= ax.get_window_extent().x1 + 1), key=lambda box: box.x0)
-        assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes)), f"{name}: {[t.get_text() for t in ax.get_xticklabels()]}"
+        boxes = [
+            label.get_window_extent() for label in ax.get_xticklabels() if label.get_text() and label.get_visible()
+        ]
+        boxes = sorted(
+            (
+                box
+                for box in boxes
+                if ax.get_window_extent().x0 - 1 <= (box.x0 + box.x1) / 2 <= ax.get_window_extent().x1 + 1
+            ),
+            key=lambda box: box.x0,
+        )
+        assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes)), (
+            f"{name}: {[t.get_text() for t in ax.get_xticklabels()]}"
+        )
 
 
 def test_the_users_style_changes_nothing_and_stays():
@@ -526,25 +674,50 @@ def test_zero_difference_is_white():
 
 
 def test_the_paper_is_drawn_for_urbansound8k_alone():
-    texts = [[t.get_text() for t in analysis.plot_accuracy(RESULTS.assign(data=data)).get_legend().get_texts()] for data in ("urbansound8k", "esc10")]
+    texts = [
+        [t.get_text() for t in analysis.plot_accuracy(RESULTS.assign(data=data)).get_legend().get_texts()]
+        for data in ("urbansound8k", "esc10")
+    ]
     assert [any("Lu et al." in text for text in one) for one in texts] == [True, False]
 
 
 @pytest.mark.parametrize("rows", ["one fold", "one scheme", "one of each"])
 def test_figures_of_little(rows):
-    few = RESULTS[((RESULTS.test == 1) | (rows == "one scheme")) & ((RESULTS.scheme == "brute") | (rows == "one fold")) & ((RESULTS.seed == 0) | (rows != "one of each"))]
-    for ax in (analysis.plot_accuracy(few), analysis.plot_tradeoff(few), analysis.plot_confusion(few, scheme="brute")): pixels(ax)
+    few = RESULTS[
+        ((RESULTS.test == 1) | (rows == "one scheme"))
+        & ((RESULTS.scheme == "brute") | (rows == "one fold"))
+        & ((RESULTS.seed == 0) | (rows != "one of each"))
+    ]
+    for ax in (analysis.plot_accuracy(few), analysis.plot_tradeoff(few), analysis.plot_confusion(few, scheme="brute")):
+        pixels(ax)
     assert analysis.show_summary(few)
 
 
 def test_no_correlation_is_said_in_words():
     alike = ACCEPTANCE.assign(accepted=True)
-    assert analysis.plot_confusion_and_acceptance(RESULTS, alike, k=5).get_title() == "3 classes: no correlation can be given"
+    assert (
+        analysis.plot_confusion_and_acceptance(RESULTS, alike, k=5).get_title()
+        == "3 classes: no correlation can be given"
+    )
 
 
 def test_many_classes_and_long_names():
     names = [f"a rather long class name {number}" for number in range(30)]
-    many = pd.DataFrame([dict(scheme="none", k=pd.NA, test=1, seed=0, label=name, n=3, correct=2, confusion=[2 if other == number else 0 for other in range(30)]) for number, name in enumerate(names)])
+    many = pd.DataFrame(
+        [
+            dict(
+                scheme="none",
+                k=pd.NA,
+                test=1,
+                seed=0,
+                label=name,
+                n=3,
+                correct=2,
+                confusion=[2 if other == number else 0 for other in range(30)],
+            )
+            for number, name in enumerate(names)
+        ]
+    )
     pixels(analysis.plot_confusion(many, scheme="none"))
 
 
@@ -558,15 +731,24 @@ def test_a_scheme_without_confusions_to_compare_with_is_named():
 
 def test_save_figures(tmp_path):
     paths = analysis.save_figures(RESULTS, ACCEPTANCE, tmp_path / "new" / "figures", dpi=40)
-    assert {"accuracy.png", "tradeoff.png", "confusion-metric-5-NN.png", "confusion-brute-minus-none.png", "acceptance-5-NN.png"} <= {path.name for path in paths}
+    assert {
+        "accuracy.png",
+        "tradeoff.png",
+        "confusion-metric-5-NN.png",
+        "confusion-brute-minus-none.png",
+        "acceptance-5-NN.png",
+    } <= {path.name for path in paths}
     assert sorted((tmp_path / "new" / "figures").iterdir()) == sorted(paths)
-    for path in paths: assert Image.open(path).size[0] > 100
+    for path in paths:
+        assert Image.open(path).size[0] > 100
     assert not plt.get_fignums()
 
 
 @pytest.mark.parametrize("acceptance", [None, ACCEPTANCE.head(0)])
 def test_save_figures_without_acceptance(tmp_path, acceptance):
-    names = [path.name for path in analysis.save_figures(RESULTS[RESULTS.scheme == "none"], acceptance, tmp_path, dpi=40)]
+    names = [
+        path.name for path in analysis.save_figures(RESULTS[RESULTS.scheme == "none"], acceptance, tmp_path, dpi=40)
+    ]
     assert names == ["accuracy.png", "tradeoff.png", "confusion-none.png"]
 
 
@@ -590,8 +772,15 @@ def test_scheme_names_make_safe_file_names(tmp_path):
 
 
 def test_analysis_is_light():
-    code = "import sys, metaug.analysis; print([m for m in ('torch', 'fastai', 'librosa', 'numba') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, metaug.analysis; print([m for m in ('torch', 'fastai', 'librosa', 'numba') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_least_p_and_sums_in_pieces(monkeypatch):
@@ -601,7 +790,10 @@ def test_least_p_and_sums_in_pieces(monkeypatch):
     np.testing.assert_allclose(whole, [(row * moved).sum() for row in signs])
     monkeypatch.setattr(statistics, "_AT_ONCE", 40 * 7)
     np.testing.assert_allclose(statistics._flipped_sums(moved, 1000, 5), whole)
-    for n in (3, 14, 15, 40): assert analysis.sign_flip_test(np.ones(n)) == pytest.approx(statistics._least_p(n), rel=.8 if n == 15 else 1e-12)
+    for n in (3, 14, 15, 40):
+        assert analysis.sign_flip_test(np.ones(n)) == pytest.approx(
+            statistics._least_p(n), rel=0.8 if n == 15 else 1e-12
+        )
 
 
 def test_any_name_of_a_class_is_drawn(tmp_path):

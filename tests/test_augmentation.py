@@ -19,7 +19,18 @@ import soundfile
 
 from metaug.datasets import generated
 from metaug import augmentation
-from metaug.augmentation import DEFORMATIONS, Recording, augment, deform, deform_clip, export_audio, generated_street, jams_of, load_background, replay
+from metaug.augmentation import (
+    DEFORMATIONS,
+    Recording,
+    augment,
+    deform,
+    deform_clip,
+    export_audio,
+    generated_street,
+    jams_of,
+    load_background,
+    replay,
+)
 from metaug.datasets import InputError, load_clips, read_audio
 from metaug.features import LogMelStore, log_mel
 
@@ -42,14 +53,16 @@ def clips(tmp_path_factory):
 def test_a_store_goes_on_where_its_clips_have_been_moved(clips, tmp_path):
     few = clips.head(2).assign(path=[str(tmp_path / "old" / f"{i}.wav") for i in range(2)])
     (tmp_path / "old").mkdir()
-    for here, there in zip(clips.path, few.path): shutil.copy(here, there)
+    for here, there in zip(clips.path, few.path):
+        shutil.copy(here, there)
     store = LogMelStore.create(tmp_path / "s", few, attrs=augmentation.store_attrs())
     (tmp_path / "old").rename(tmp_path / "new")
     moved = few.assign(path=few.path.str.replace("/old/", "/new/"))
     assert not augment(moved, tmp_path / "s", progress=False).missing()
     assert LogMelStore.open(tmp_path / "s").clips.path.tolist() == moved.path.tolist() != store.clips.path.tolist()
     for name, value in dict(fold=[7, 7], source=["x", "x"], seconds=[9.0, 9.0]).items():
-        with pytest.raises(InputError, match=f"was made when {name} of .* was .*, not"): augment(moved.assign(**{name: value}), tmp_path / "s", progress=False)
+        with pytest.raises(InputError, match=f"was made when {name} of .* was .*, not"):
+            augment(moved.assign(**{name: value}), tmp_path / "s", progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +75,20 @@ def undisturbed(clips, tmp_path_factory):
 
 def checksums(path):
     "Every file of a store, without the copies that reading makes."
-    return {str(f.relative_to(path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(Path(path).rglob("*")) if f.is_file() and f.name not in ("samples.parquet", "frames.npy")}
+    return {
+        str(f.relative_to(path)): hashlib.sha256(f.read_bytes()).hexdigest()
+        for f in sorted(Path(path).rglob("*"))
+        if f.is_file() and f.name not in ("samples.parquet", "frames.npy")
+    }
 
 
 def building(clips, path, jobs=1):
     "A process of its own that builds the store."
     clips.to_parquet(Path(path).parent / "clips.parquet")
     code = f"import pandas as pd; from metaug.augmentation import augment; augment(pd.read_parquet({str(Path(path).parent / 'clips.parquet')!r}), {str(path)!r}, jobs={jobs}, progress=False)"
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], start_new_session=True, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code], start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
 
 
 # -- the same, whatever happens ----------------------------------------------------------------------------------------
@@ -82,7 +101,8 @@ def test_jobs_and_order_change_no_byte(clips, undisturbed, tmp_path):
 
 def test_resumed_build_is_the_same_and_done_clips_are_skipped(clips, undisturbed, tmp_path):
     store = augment(clips, tmp_path / "s", progress=False)
-    for index in (0, 7): store.drop(index)
+    for index in (0, 7):
+        store.drop(index)
     before = {f: f.stat().st_mtime_ns for f in (tmp_path / "s" / "mels" / "c").rglob("*") if f.is_file()}
     augment(clips, tmp_path / "s", progress=False)
     assert checksums(tmp_path / "s") == undisturbed
@@ -100,7 +120,12 @@ def test_a_sample_depends_on_nothing_but_its_name_and_the_seed(clips, tmp_path):
 
 def test_seeds_and_clips_get_noise_of_their_own():
     y = np.sin(np.arange(30000) / 5).astype(np.float32)
-    weights = {json.loads(row["state"])["weight"] for seed in (0, 1) for clip in "ab" for row in deform_clip(y, clip=clip, seed=seed)[1][17:]}
+    weights = {
+        json.loads(row["state"])["weight"]
+        for seed in (0, 1)
+        for clip in "ab"
+        for row in deform_clip(y, clip=clip, seed=seed)[1][17:]
+    }
     assert len(weights) == 16
 
 
@@ -109,7 +134,8 @@ def test_other_settings_are_refused(clips, tmp_path):
     augment(few, tmp_path / "s", progress=False)
     soundfile.write(tmp_path / "n.wav", np.random.default_rng(0).uniform(-1, 1, 99999), 44100)
     for other in (dict(seed=1), dict(engine="rubberband"), dict(background=[tmp_path / "n.wav"])):
-        with pytest.raises(InputError, match="was made with"): augment(few, tmp_path / "s", progress=False, **other)
+        with pytest.raises(InputError, match="was made with"):
+            augment(few, tmp_path / "s", progress=False, **other)
 
 
 def test_killed_at_random_moments(clips, undisturbed, tmp_path):
@@ -118,7 +144,8 @@ def test_killed_at_random_moments(clips, undisturbed, tmp_path):
     for kill in range(KILLS):
         path = tmp_path / f"s{kill}"
         build = building(clips, path, jobs=1 + kill % 2)
-        while build.poll() is None and not (path / "mels").exists(): time.sleep(0.005)
+        while build.poll() is None and not (path / "mels").exists():
+            time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.8 + 3 * (kill % 2)))  # with two jobs, workers have to start first
         os.killpg(build.pid, signal.SIGKILL)
         build.communicate()
@@ -144,24 +171,33 @@ def test_a_flipped_byte_is_found_named_and_mended_alone(clips, undisturbed, tmp_
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
     assert store.verify() == [clips["clip"][2]]
-    with pytest.raises(InputError, match=f"{clips['clip'][2]} is damaged"): [store.read(row) for row in range(42, 63)]
+    with pytest.raises(InputError, match=f"{clips['clip'][2]} is damaged"):
+        [store.read(row) for row in range(42, 63)]
     store.drop(2)
     augment(clips, tmp_path / "s", progress=False)
     assert checksums(tmp_path / "s") == undisturbed
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None, reason="needs the right to mount a small file system")
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None,
+    reason="needs the right to mount a small file system",
+)
 def test_full_disk_is_one_line_and_the_store_stays_valid(clips, undisturbed, tmp_path):
     small, room = tmp_path / "small", 400
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}k", "tmpfs", str(small)], capture_output=True).returncode: pytest.skip("needs the right to mount a small file system")
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={room}k", "tmpfs", str(small)], capture_output=True
+    ).returncode:
+        pytest.skip("needs the right to mount a small file system")
     try:
-        with pytest.raises(InputError, match="No space left on device") as full: augment(clips, small / "s", progress=False)
+        with pytest.raises(InputError, match="No space left on device") as full:
+            augment(clips, small / "s", progress=False)
         assert "\n" not in str(full.value)
         store = LogMelStore.open(str(small / "s"))
         assert 0 < len(store.missing()) < len(clips) and store.verify() == []
         shutil.copytree(small / "s", tmp_path / "s")
-    finally: subprocess.run(["umount", str(small)], check=True)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
     augment(clips, tmp_path / "s", progress=False)
     assert checksums(tmp_path / "s") == undisturbed
 
@@ -170,7 +206,8 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_made(clips, tmp_
     broken = clips.copy()
     (tmp_path / "bad.wav").write_text("no sound")
     broken.loc[4, "path"] = str(tmp_path / "bad.wav")
-    with pytest.raises(InputError, match=f"1 of 12 clips could not be made.*{clips['clip'][4]}"): augment(broken, tmp_path / "s", progress=False)
+    with pytest.raises(InputError, match=f"1 of 12 clips could not be made.*{clips['clip'][4]}"):
+        augment(broken, tmp_path / "s", progress=False)
     assert LogMelStore.open(str(tmp_path / "s")).missing() == [4]
 
 
@@ -178,8 +215,14 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_made(clips, tmp_
 
 N = 30000
 ODD = {
-    "silence": np.zeros(N), "one sample": np.ones(1), "0.05 s": np.sin(np.arange(2205) / 9), "DC": np.full(N, 0.8),
-    "square": np.sign(np.sin(np.arange(N) / 30)), "one click": np.eye(1, N, 500)[0], "denormal": np.full(N, 1e-40), "silent start": np.r_[np.zeros(N), np.ones(9)],
+    "silence": np.zeros(N),
+    "one sample": np.ones(1),
+    "0.05 s": np.sin(np.arange(2205) / 9),
+    "DC": np.full(N, 0.8),
+    "square": np.sign(np.sin(np.arange(N) / 30)),
+    "one click": np.eye(1, N, 500)[0],
+    "denormal": np.full(N, 1e-40),
+    "silent start": np.r_[np.zeros(N), np.ones(9)],
 }
 
 
@@ -189,7 +232,8 @@ def test_odd_clips_have_a_defined_result(name, engine):
     y = ODD[name].astype(np.float32)
     mels, rows = deform_clip(y, clip=name, engine=engine)
     assert [X.shape for X in mels] == [(128, max(1, round(len(y) / (row["rate"] or 1)) // 1024)) for row in rows]
-    for X in mels: assert X.dtype == np.float32 and np.isfinite(X).all() and X.max() - X.min() <= 80.001 and X.min() >= -100.001
+    for X in mels:
+        assert X.dtype == np.float32 and np.isfinite(X).all() and X.max() - X.min() <= 80.001 and X.min() >= -100.001
 
 
 @pytest.mark.parametrize("sr, channels", [(192_000, 1), (8000, 1), (44100, 6)])
@@ -203,21 +247,43 @@ def test_odd_files_go_through(sr, channels, tmp_path):
 @pytest.mark.parametrize("y", [[0, np.nan], [np.inf], [], [[0.0]]])
 def test_what_is_no_waveform_is_refused(y):
     for call in (lambda: deform(np.array(y), deformation="drc", level=0), lambda: deform_clip(np.array(y), clip="x")):
-        with pytest.raises(InputError, match="waveform must"): call()
+        with pytest.raises(InputError, match="waveform must"):
+            call()
 
 
 def test_nan_inside_a_file_is_named_and_nothing_of_it_is_stored(tmp_path):
     (tmp_path / "c").mkdir()
-    for i in range(4): soundfile.write(tmp_path / "c" / f"{i}.wav", np.r_[np.zeros(5000), np.nan if i == 2 else 0.5], 44100, subtype="FLOAT")
-    clips = pd.DataFrame({"clip": [f"c/{i}" for i in range(4)], "path": [str(tmp_path / "c" / f"{i}.wav") for i in range(4)], "label": "c", "fold": 1, "source": "s", "seconds": 5001 / 44100})
-    with pytest.raises(InputError, match="c/2"): augment(clips, tmp_path / "s", progress=False)
+    for i in range(4):
+        soundfile.write(
+            tmp_path / "c" / f"{i}.wav", np.r_[np.zeros(5000), np.nan if i == 2 else 0.5], 44100, subtype="FLOAT"
+        )
+    clips = pd.DataFrame(
+        {
+            "clip": [f"c/{i}" for i in range(4)],
+            "path": [str(tmp_path / "c" / f"{i}.wav") for i in range(4)],
+            "label": "c",
+            "fold": 1,
+            "source": "s",
+            "seconds": 5001 / 44100,
+        }
+    )
+    with pytest.raises(InputError, match="c/2"):
+        augment(clips, tmp_path / "s", progress=False)
     assert LogMelStore.open(str(tmp_path / "s")).missing() == [2]
 
 
 def test_wrong_values_are_one_line():
     y = np.ones(2000, np.float32)
-    for wrong, why in [(dict(level=4), "level must be 0 to 3"), (dict(level=-1), "level must be"), (dict(deformation="x"), "deformation must be"), (dict(engine="x"), "engine must be"), (dict(sr=0), "sr must be > 0"), (dict(seed=-1), "seed must be >= 0")]:
-        with pytest.raises(InputError, match=why): deform(y, **{"deformation": "stretch", "level": 0, **wrong})
+    for wrong, why in [
+        (dict(level=4), "level must be 0 to 3"),
+        (dict(level=-1), "level must be"),
+        (dict(deformation="x"), "deformation must be"),
+        (dict(engine="x"), "engine must be"),
+        (dict(sr=0), "sr must be > 0"),
+        (dict(seed=-1), "seed must be >= 0"),
+    ]:
+        with pytest.raises(InputError, match=why):
+            deform(y, **{"deformation": "stretch", "level": 0, **wrong})
 
 
 # -- background noise --------------------------------------------------------------------------------------------------
@@ -225,7 +291,9 @@ def test_wrong_values_are_one_line():
 
 def test_levels_take_recordings_in_turn():
     y = np.sin(np.arange(20000) / 9).astype(np.float32)
-    noises = [Recording(f"n{i}", np.random.default_rng(i).uniform(-1, 1, 90000).astype(np.float32), 44100) for i in range(9)]
+    noises = [
+        Recording(f"n{i}", np.random.default_rng(i).uniform(-1, 1, 90000).astype(np.float32), 44100) for i in range(9)
+    ]
     used = lambda n: [row["noise"] for row in deform_clip(y, clip="c", background=noises[:n])[1][17:]]
     assert used(1) == ["n0"] * 4 and used(3) == ["n0", "n1", "n2", "n0"] and used(4) == ["n0", "n1", "n2", "n3"]
     assert [int(name[1]) % 4 for name in used(9)] == [0, 1, 2, 3]
@@ -241,15 +309,25 @@ def test_noise_start_is_in_seconds(tmp_path):
 
 def test_a_recording_is_its_samples_at_their_rate():
     samples = np.random.default_rng(0).uniform(-1, 1, 9000).astype(np.float32)
-    assert Recording("n", samples, 44100).digest != Recording("n", samples, 22050).digest == Recording("m", samples, 22050).digest
+    assert (
+        Recording("n", samples, 44100).digest
+        != Recording("n", samples, 22050).digest
+        == Recording("m", samples, 22050).digest
+    )
 
 
 def test_the_history_names_the_recording_that_was_drawn():
     y = np.sin(np.arange(30001) / 9).astype(np.float32)
-    noises = [Recording(f"n{i}", np.random.default_rng(i).uniform(-1, 1, 90000).astype(np.float32), 44100) for i in range(40)]
+    noises = [
+        Recording(f"n{i}", np.random.default_rng(i).uniform(-1, 1, 90000).astype(np.float32), 44100) for i in range(40)
+    ]
     for row in deform_clip(y, clip="c", background=noises)[1][17:]:
         step = jams_of(row, seconds=len(y) / 44100, background=noises).sandbox.muda.history[-1]
-        assert step["transformer"]["params"]["files"] == [step["state"]["filename"]] == [json.loads(row["state"])["filename"]]
+        assert (
+            step["transformer"]["params"]["files"]
+            == [step["state"]["filename"]]
+            == [json.loads(row["state"])["filename"]]
+        )
 
 
 @pytest.mark.parametrize("n", [15000, 15001])
@@ -259,11 +337,15 @@ def test_noise_is_replayed_at_another_rate(tmp_path, n):
     (tmp_path / "c.jams").write_text(jams_of(row, seconds=30001 / 44100, background=[noise]).dumps())
     y = np.sin(np.arange(n) * 2 / 9).astype(np.float32)
     assert len(replay(tmp_path / "c.jams", y, sr=22050, engine="rubberband", background=[noise])) == n
-    with pytest.raises(InputError, match="stop must be"): replay(tmp_path / "c.jams", y[:-2], sr=22050, engine="rubberband", background=[noise])
+    with pytest.raises(InputError, match="stop must be"):
+        replay(tmp_path / "c.jams", y[:-2], sr=22050, engine="rubberband", background=[noise])
 
 
 def test_short_recordings_are_repeated():
-    y, short = np.sin(np.arange(30000) / 9).astype(np.float32), Recording("short", np.random.default_rng(0).uniform(-1, 1, 1000).astype(np.float32), 44100)
+    y, short = (
+        np.sin(np.arange(30000) / 9).astype(np.float32),
+        Recording("short", np.random.default_rng(0).uniform(-1, 1, 1000).astype(np.float32), 44100),
+    )
     assert np.isfinite(deform(y, deformation="bgnoise", level=0, background=[short])).all()
 
 
@@ -274,9 +356,19 @@ def test_a_changed_file_is_read_again(tmp_path):
 
 
 def test_generated_noise_is_always_the_same():
-    sums = [hashlib.sha256((generated_street(j).samples * 1000).round().astype(np.int16).tobytes()).hexdigest() for j in range(4)]
+    sums = [
+        hashlib.sha256((generated_street(j).samples * 1000).round().astype(np.int16).tobytes()).hexdigest()
+        for j in range(4)
+    ]
     generated_street.cache_clear()
-    assert sums == [hashlib.sha256((generated_street(j).samples * 1000).round().astype(np.int16).tobytes()).hexdigest() for j in range(4)] and len(set(sums)) == 4
+    assert (
+        sums
+        == [
+            hashlib.sha256((generated_street(j).samples * 1000).round().astype(np.int16).tobytes()).hexdigest()
+            for j in range(4)
+        ]
+        and len(set(sums)) == 4
+    )
 
 
 # -- sound for other tools ---------------------------------------------------------------------------------------------
@@ -286,9 +378,14 @@ def test_export_is_whole_resumable_and_replays(clips, tmp_path):
     few = clips.iloc[:2].reset_index(drop=True)
     folder = export_audio(few, tmp_path / "audio", seed=3, progress=False)
     before = {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
-    assert folder / ".metaug.json" in before and len([f for f in before if f.name != ".metaug.json"]) == 2 * 21 * 2 and not list(folder.rglob("*.partial"))
+    assert (
+        folder / ".metaug.json" in before
+        and len([f for f in before if f.name != ".metaug.json"]) == 2 * 21 * 2
+        and not list(folder.rglob("*.partial"))
+    )
     export_audio(few, folder, seed=3, progress=False)
-    with pytest.raises(InputError, match=r"was made from other seed \(3, not 4\)"): export_audio(few, folder, seed=4, progress=False)
+    with pytest.raises(InputError, match=r"was made from other seed \(3, not 4\)"):
+        export_audio(few, folder, seed=4, progress=False)
     assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
     for file in sorted(folder.rglob("*.jams"))[:21]:
         jam, sound = jams.load(str(file)), read_audio(file.with_suffix(".flac"))
@@ -297,15 +394,20 @@ def test_export_is_whole_resumable_and_replays(clips, tmp_path):
 
 
 def test_export_stays_in_its_folder(clips, tmp_path):
-    with pytest.raises(InputError, match="must not lead out"): export_audio(clips.iloc[:1].assign(clip="../x"), tmp_path / "a", progress=False)
+    with pytest.raises(InputError, match="must not lead out"):
+        export_audio(clips.iloc[:1].assign(clip="../x"), tmp_path / "a", progress=False)
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(InputError, match="was not made by metaug augment"): export_audio(clips, tmp_path, progress=False)
+    with pytest.raises(InputError, match="was not made by metaug augment"):
+        export_audio(clips, tmp_path, progress=False)
     twins = clips.iloc[:2].assign(clip=["a", "a_drc0"])
-    with pytest.raises(InputError, match="a_drc0: a deformed a will have this name"): export_audio(twins, tmp_path / "a", progress=False)
+    with pytest.raises(InputError, match="a_drc0: a deformed a will have this name"):
+        export_audio(twins, tmp_path / "a", progress=False)
     among = Path(clips.path.iloc[0]).parent
-    with pytest.raises(InputError, match="holds the sound"): export_audio(clips, among, progress=False)
+    with pytest.raises(InputError, match="holds the sound"):
+        export_audio(clips, among, progress=False)
     assert not (tmp_path / "a").exists() and not (among / ".metaug.json").exists()
-    with pytest.raises(InputError, match="engine must be one of rubberband, muda"): export_audio(clips, tmp_path / "a", engine="spectral")
+    with pytest.raises(InputError, match="engine must be one of rubberband, muda"):
+        export_audio(clips, tmp_path / "a", engine="spectral")
 
 
 # -- a new deformation -------------------------------------------------------------------------------------------------
@@ -313,9 +415,16 @@ def test_export_stays_in_its_folder(clips, tmp_path):
 
 def test_one_class_makes_a_deformation(monkeypatch):
     class Reverse(augmentation.muda.BaseTransformer):
-        def __init__(self, part=1.0): super().__init__(); self.part = part
-        def states(self, jam): yield dict(part=self.part)
-        def audio(self, mudabox, state): n = int(len(mudabox._audio["y"]) * state["part"]); mudabox._audio["y"][:n] = mudabox._audio["y"][:n][::-1].copy()
+        def __init__(self, part=1.0):
+            super().__init__()
+            self.part = part
+
+        def states(self, jam):
+            yield dict(part=self.part)
+
+        def audio(self, mudabox, state):
+            n = int(len(mudabox._audio["y"]) * state["part"])
+            mudabox._audio["y"][:n] = mudabox._audio["y"][:n][::-1].copy()
 
     monkeypatch.setitem(augmentation.DEFORMATIONS, "reverse", (0.25, 0.5, 0.75, 1.0))
     monkeypatch.setitem(augmentation.DEFORMERS, "reverse", lambda value, **_: Reverse(value))
@@ -337,4 +446,5 @@ def test_generated_noise_is_kept_and_a_damaged_file_made_anew(tmp_path, monkeypa
 
 
 def test_rates_at_which_rubber_band_never_comes_back_are_refused():
-    with pytest.raises(InputError, match="sr must be >= 1000"): augmentation.rubber_band(np.zeros(10, np.float32), sr=100, rate=0.9)
+    with pytest.raises(InputError, match="sr must be >= 1000"):
+        augmentation.rubber_band(np.zeros(10, np.float32), sr=100, rate=0.9)

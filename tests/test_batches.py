@@ -21,7 +21,9 @@ LENGTHS = np.array([60, 172, 300, 128])
 def store_on(device) -> tuple[ResidentMels, pd.DataFrame]:
     "Four samples of noise of two classes on a device."
     frames = torch.randn(int(LENGTHS.sum()), 128, generator=torch.Generator().manual_seed(0)).half()
-    return ResidentMels(frames.to(device), LENGTHS, mean=0.1, deviation=1.1), pd.DataFrame({"row": range(4), "label": ["rain", "wind"] * 2})
+    return ResidentMels(frames.to(device), LENGTHS, mean=0.1, deviation=1.1), pd.DataFrame(
+        {"row": range(4), "label": ["rain", "wind"] * 2}
+    )
 
 
 def test_building_a_store_needs_no_torch():
@@ -32,7 +34,12 @@ def test_building_a_store_needs_no_torch():
         "names = lambda _: (deform.__name__, sorted({'torch', 'fastai', 'matplotlib.pyplot'} & set(sys.modules)))\n"
         "print(joblib.Parallel(n_jobs=2)(joblib.delayed(names)(i) for i in range(2)), sorted({'torch', 'fastai'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.stdout.strip() == "[('deform', []), ('deform', [])] []", done.stderr
 
 
@@ -43,7 +50,14 @@ def test_batches_are_plain_crops():
     batches = list(dls.train)
     generator, order = torch.Generator().manual_seed(7), shuffled(4, bs=3, seed=7).epoch()
     for (x, y), positions in zip(batches, order, strict=True):
-        start = (torch.rand(len(positions), generator=generator) * torch.tensor(np.maximum(LENGTHS[positions] - 128, 0) + 1)).long().tolist()
+        start = (
+            (
+                torch.rand(len(positions), generator=generator)
+                * torch.tensor(np.maximum(LENGTHS[positions] - 128, 0) + 1)
+            )
+            .long()
+            .tolist()
+        )
         for patch, label, row, at in zip(x, y, positions, start):
             first = int(LENGTHS[:row].sum())
             wrapped = mels.frames[first + (at + np.arange(128)) % LENGTHS[row]].float()
@@ -63,22 +77,49 @@ def test_standardised_crops_have_mean_zero_and_deviation_one():
     rows = np.array([0, 2])
     values = torch.cat([mels.frames[:60], mels.frames[232:532]]).double()
     ours = mels.standardised(rows)
-    assert ours.mean == pytest.approx(float(values.mean()), abs=1e-9) and ours.deviation == pytest.approx(float(values.std(correction=0)), rel=1e-9)
+    assert ours.mean == pytest.approx(float(values.mean()), abs=1e-9) and ours.deviation == pytest.approx(
+        float(values.std(correction=0)), rel=1e-9
+    )
 
 
 class Stop(Callback):
     "End a fit inside its first epoch: an epoch's end may well look at the loss."
+
     order = 60  # after fastai's Recorder
 
     def after_batch(self):
-        self.devices = {self.loss.device.type, self.learn.smooth_loss.device.type, self.pred.device.type, *(p.device.type for p in self.model.parameters())}
-        if self.iter == 2: raise CancelFitException()
+        self.devices = {
+            self.loss.device.type,
+            self.learn.smooth_loss.device.type,
+            self.pred.device.type,
+            *(p.device.type for p in self.model.parameters()),
+        }
+        if self.iter == 2:
+            raise CancelFitException()
 
 
 def tasks() -> list:
     "Both kinds of training, each with every optimiser that it is given."
-    classifiers = [pytest.param(classifier(2), recipe, F.cross_entropy, lambda: shuffled(4, bs=4, seed=0, batches=5), id=f"classifier {name}") for name, recipe in RECIPES.items()]
-    return [*classifiers, pytest.param(encoder(), METRIC_RECIPE, lambda x, _: npair_loss(*x.chunk(2)), lambda: pair_batches(np.array([0, 1, 0, 1] * 3), seed=0), id="encoder")]
+    classifiers = [
+        pytest.param(
+            classifier(2),
+            recipe,
+            F.cross_entropy,
+            lambda: shuffled(4, bs=4, seed=0, batches=5),
+            id=f"classifier {name}",
+        )
+        for name, recipe in RECIPES.items()
+    ]
+    return [
+        *classifiers,
+        pytest.param(
+            encoder(),
+            METRIC_RECIPE,
+            lambda x, _: npair_loss(*x.chunk(2)),
+            lambda: pair_batches(np.array([0, 1, 0, 1] * 3), seed=0),
+            id="encoder",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(("network", "recipe", "loss", "sampler"), tasks())

@@ -25,7 +25,9 @@ def missing(quick):
 
 
 def whole(quick):
-    yield from (Timing("whole", "all", "none", "clip", run, 1.0, usual) for run, usual in enumerate((1.0, 2.0, 4.0, 8.0)))
+    yield from (
+        Timing("whole", "all", "none", "clip", run, 1.0, usual) for run, usual in enumerate((1.0, 2.0, 4.0, 8.0))
+    )
     yield Fact("whole", "rate", 3.0, "clips/s", at_least=4.0)
     yield from (Fact("growth", "store", clips / 2, "s", clips=clips) for clips in (1, 2, 4))
 
@@ -58,7 +60,14 @@ def test_the_command_writes_tables_and_a_picture(pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmarks.bench, "__kwdefaults__", {**benchmarks.bench.__kwdefaults__, "pairs": pairs})
     done = CliRunner().invoke(main, ["bench", "--quick", "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"runs.csv", "summary.csv", "facts.csv", "machine.json", "bench.txt", "bench.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "runs.csv",
+        "summary.csv",
+        "facts.csv",
+        "machine.json",
+        "bench.txt",
+        "bench.png",
+    }
     assert pd.read_csv(tmp_path / "out" / "summary.csv").ratio.tolist() == [2, 3]
 
 
@@ -72,8 +81,13 @@ def test_the_loop_of_the_rank_loss_is_the_rank_loss():
 def test_a_plain_learner_has_the_same_losses(kind, bs):
     "Same function, weights, batches and dropout; only the order of sums differs."
     threads = torch.get_num_threads()
-    try: ours, usual = ([loss for call in range(2) for loss in pairs_room._fit_once(kind, side, bs, 2, call)[1]] for side in ("ours", "usual"))
-    finally: torch.set_num_threads(threads)
+    try:
+        ours, usual = (
+            [loss for call in range(2) for loss in pairs_room._fit_once(kind, side, bs, 2, call)[1]]
+            for side in ("ours", "usual")
+        )
+    finally:
+        torch.set_num_threads(threads)
     assert len(ours) == 4 and np.allclose(ours, usual, rtol=1e-3)
 
 

@@ -24,8 +24,21 @@ from metaug.listening import listening_page
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-CHROMIUM, DRIVER = (next(filter(None, map(shutil.which, names)), None) for names in (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)))
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
+CHROMIUM, DRIVER = (
+    next(filter(None, map(shutil.which, names)), None)
+    for names in (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",))
+)
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
 PATIENCE = 60  # seconds; a machine may be busy
 
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with chromedriver")
@@ -37,7 +50,8 @@ def browser(tmp_path_factory):
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]: options.add_argument(flag)
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
+        options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     driver.set_page_load_timeout(PATIENCE)
@@ -55,7 +69,9 @@ def until(browser, script: str, *, patience: float = PATIENCE):  # the first tru
     "Wait for a JavaScript expression to become true."
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(browser, patience, poll_frequency=0.1).until(lambda b: b.execute_script(f"return {script}"), f"never true: {script}")
+    return WebDriverWait(browser, patience, poll_frequency=0.1).until(
+        lambda b: b.execute_script(f"return {script}"), f"never true: {script}"
+    )
 
 
 def press(browser, keys: str):
@@ -88,7 +104,11 @@ SELECTED = "document.querySelector('#list [aria-selected=true]').textContent"
 
 
 def cell(browser, label, deformation):
-    return next(b for b in browser.find_elements("css selector", "#map button") if (b.get_attribute("data-label"), b.get_attribute("data-deformation")) == (label, deformation))
+    return next(
+        b
+        for b in browser.find_elements("css selector", "#map button")
+        if (b.get_attribute("data-label"), b.get_attribute("data-deformation")) == (label, deformation)
+    )
 
 
 def test_a_cell_lists_its_samples(opened):
@@ -112,7 +132,9 @@ def test_keys_step(opened, down, up):
     first = opened.execute_script(f"return {SELECTED}")
     press(opened, down * 2)
     third = opened.execute_script(f"return {SELECTED}")
-    assert third == opened.execute_script("return document.querySelectorAll('#list li')[2].textContent") and third != first
+    assert (
+        third == opened.execute_script("return document.querySelectorAll('#list li')[2].textContent") and third != first
+    )
     press(opened, up * 5)  # no further than the first
     assert opened.execute_script(f"return {SELECTED}") == first
 
@@ -124,19 +146,28 @@ def test_stepping_goes_through_long_lists(opened):
     opened.execute_script("document.getElementById('list').focus()")
     press(opened, "j" * 230)
     assert opened.execute_script("return document.querySelector('#list [aria-selected=true]').id") == "sample-230"
-    assert opened.execute_script("const i = document.querySelector('#list [aria-selected=true]').getBoundingClientRect(), l = document.getElementById('list').getBoundingClientRect(); return i.top >= l.top - 1 && i.bottom <= l.bottom + 1")
+    assert opened.execute_script(
+        "const i = document.querySelector('#list [aria-selected=true]').getBoundingClientRect(), l = document.getElementById('list').getBoundingClientRect(); return i.top >= l.top - 1 && i.bottom <= l.bottom + 1"
+    )
 
 
 def test_filters_and_order(opened):
-    opened.execute_script("const set = (id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event('input', {bubbles: true})); }; set('decision', 'rejected'); set('margin', .5); set('order', 'clear');")
+    opened.execute_script(
+        "const set = (id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event('input', {bubbles: true})); }; set('decision', 'rejected'); set('margin', .5); set('order', 'clear');"
+    )
     assert {mark.text for mark in opened.find_elements("css selector", "#list .rejected, #list .accepted")} == {"✗"}
-    margins = [abs(float(m.text.replace("−", "-"))) for m in opened.find_elements("css selector", "#list [title=margin]")]
+    margins = [
+        abs(float(m.text.replace("−", "-"))) for m in opened.find_elements("css selector", "#list [title=margin]")
+    ]
     assert margins == sorted(margins, reverse=True) and margins[0] <= 0.505
-    opened.execute_script("document.getElementById('decision').value = 'accepted'; document.getElementById('margin').value = .05; document.getElementById('label').value = 'plain'; document.getElementById('order').dispatchEvent(new Event('input', {bubbles: true}))")
+    opened.execute_script(
+        "document.getElementById('decision').value = 'accepted'; document.getElementById('margin').value = .05; document.getElementById('label').value = 'plain'; document.getElementById('order').dispatchEvent(new Event('input', {bubbles: true}))"
+    )
     assert re.match(r"\d+ sample|No sample fits", opened.find_element("id", "count").text)
 
 
-def playing(browser): return until(browser, "!player.paused && player.currentTime > 0 && player.src")
+def playing(browser):
+    return until(browser, "!player.paused && player.currentTime > 0 && player.src")
 
 
 @pytest.mark.parametrize("key", [" ", "o", "1", "5"])
@@ -164,15 +195,21 @@ def test_another_judgement_has_other_neighbours(opened):
     cell(opened, "plain", "stretch").click()
     names = lambda: [p.text for p in opened.find_elements("css selector", "#neighbours .text[title]")]
     before = names()
-    opened.execute_script("const s = document.getElementById('judgement'); s.value = 1; s.dispatchEvent(new Event('change'))")
+    opened.execute_script(
+        "const s = document.getElementById('judgement'); s.value = 1; s.dispatchEvent(new Event('change'))"
+    )
     assert names() != before and len(names()) >= 5
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_report_fits_and_can_be_read(opened, width, scheme):
-    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(width=width, height=900, deviceScaleFactor=1, mobile=False))
-    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", dict(features=[dict(name="prefers-color-scheme", value=scheme)]))
+    opened.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", dict(width=width, height=900, deviceScaleFactor=1, mobile=False)
+    )
+    opened.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", dict(features=[dict(name="prefers-color-scheme", value=scheme)])
+    )
     try:
         assert opened.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         contrasts = opened.execute_script("""
@@ -181,7 +218,9 @@ def test_the_report_fits_and_can_be_read(opened, width, scheme):
             const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/, 0\\)$/.test(c)) return c; } };
             return [...document.querySelectorAll('h1, p, #map button, #map th, #list span, #list li[aria-selected=true] span, #filters label, #keys li, #sample p, .sound button:enabled, .sound button span')].map(e => ratio(getComputedStyle(e).color, ground(e)));""")
         assert len(contrasts) > 50 and min(contrasts) >= 4.5  # WCAG 2 AA
-        unnamed = opened.execute_script("return [...document.querySelectorAll('button, select, input, img')].filter(e => !(e.textContent.trim() || e.ariaLabel || e.alt || e.labels?.length)).length")
+        unnamed = opened.execute_script(
+            "return [...document.querySelectorAll('button, select, input, img')].filter(e => !(e.textContent.trim() || e.ariaLabel || e.alt || e.labels?.length)).length"
+        )
         assert unnamed == 0
     finally:
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -196,23 +235,48 @@ def served(folder):  # address
     "A folder served on this machine alone."
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args): return
+        def log_message(self, *args):
+            return
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        try: yield f"http://127.0.0.1:{server.server_port}"
-        finally: server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     "The site as `make docs` builds it without Quarto, from a copy of the project."
     copy = tmp_path_factory.mktemp("site") / "metaug"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "_docs", "_proc", "api", "runs", "__pycache__", ".ipynb_checkpoints", ".pytest_cache", "*.egg-info"))
+    shutil.copytree(
+        ROOT,
+        copy,
+        ignore=shutil.ignore_patterns(
+            ".git",
+            ".venv",
+            "_docs",
+            "_proc",
+            "api",
+            "runs",
+            "__pycache__",
+            ".ipynb_checkpoints",
+            ".pytest_cache",
+            "*.egg-info",
+        ),
+    )
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run([sys.executable, "-W", "ignore", BIN / "smalldocs", "render", "."], cwd=copy, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", BIN / "smalldocs", "render", "."],
+        cwd=copy,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
-    with served(copy / "_docs") as address: yield copy / "_docs", address
+    with served(copy / "_docs") as address:
+        yield copy / "_docs", address
 
 
 LINKS = "[...document.querySelectorAll('a[href], img[src], script[src], link[href], source[src]')].map(e => e.href || e.src).filter(u => u.startsWith(location.origin))"
@@ -226,11 +290,15 @@ def test_every_page_of_the_site_loads_clean(browser, site):
         page = path.relative_to(folder).as_posix()
         browser.get(f"{address}/{page}")
         found += [f"{page}: {error}" for error in errors(browser)]
-        for link in browser.execute_script(f"return {LINKS}"): links.setdefault(urldefrag(link)[0], page)
-        if not browser.title: found.append(f"{page}: no title")
+        for link in browser.execute_script(f"return {LINKS}"):
+            links.setdefault(urldefrag(link)[0], page)
+        if not browser.title:
+            found.append(f"{page}: no title")
     for link, page in links.items():
-        try: urllib.request.urlopen(urllib.request.Request(link, method="HEAD"), timeout=PATIENCE).close()
-        except urllib.error.HTTPError as e: found.append(f"{page}: {link}: {e.code}")
+        try:
+            urllib.request.urlopen(urllib.request.Request(link, method="HEAD"), timeout=PATIENCE).close()
+        except urllib.error.HTTPError as e:
+            found.append(f"{page}: {link}: {e.code}")
     assert len(pages) > 20 and len(links) > len(pages) / 2
     assert not found, "\n".join(found)
 
@@ -239,7 +307,9 @@ def test_search_finds_npair_loss(browser, site):
     browser.get(f"{site[1]}/nbs/index.html")
     until(browser, "document.readyState == 'complete' && document.querySelector('input[type=search]')")
     browser.find_element("css selector", "input[type=search]").send_keys("npair_loss")
-    found = "[...document.querySelectorAll('.smalldocs-search-results a')].find(a => a.textContent.includes('npair_loss'))"
+    found = (
+        "[...document.querySelectorAll('.smalldocs-search-results a')].find(a => a.textContent.includes('npair_loss'))"
+    )
     until(browser, found)
     browser.execute_script(f"{found}.click()")
     until(browser, "document.querySelector('main').textContent.includes('npair_loss')")
@@ -257,9 +327,13 @@ def test_the_lesson_on_listening_holds_the_page_itself(browser, site):
     browser.switch_to.frame(browser.find_element("css selector", "iframe[srcdoc]"))
     try:
         until(browser, "document.querySelectorAll('#list li').length > 0")
-        until(browser, "document.querySelector('#sample .sound button:enabled') && document.querySelector('#sample img').naturalWidth > 0")
+        until(
+            browser,
+            "document.querySelector('#sample .sound button:enabled') && document.querySelector('#sample img').naturalWidth > 0",
+        )
         browser.execute_script("document.querySelector('#map button').click()")
-    finally: browser.switch_to.default_content()
+    finally:
+        browser.switch_to.default_content()
     assert errors(browser) == []
 
 
@@ -274,39 +348,76 @@ def lab(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {name: str(folder / ".jupyter" / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
-    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=test", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    own = {
+        name: str(folder / ".jupyter" / name)
+        for name in (
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTER_RUNTIME_DIR",
+            "IPYTHONDIR",
+            "JUPYTERLAB_SETTINGS_DIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+        )
+    }
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=test",
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
     with open(folder / "lab.log", "w") as log:
-        server = subprocess.Popen([BIN / "jupyter", "lab", *options], cwd=folder, env={**os.environ, **own}, stdout=log, stderr=log)
-        try: yield folder, f"http://127.0.0.1:{port}", server
+        server = subprocess.Popen(
+            [BIN / "jupyter", "lab", *options], cwd=folder, env={**os.environ, **own}, stdout=log, stderr=log
+        )
+        try:
+            yield folder, f"http://127.0.0.1:{port}", server
         finally:
             server.terminate()
-            try: server.wait(20)
-            except subprocess.TimeoutExpired: server.kill()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 def test_jupyterlab_runs_a_lesson_whole(browser, lab):
     folder, address, server = lab
     path = folder / "04_selection.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    for code in notebook["cells"]: code.update({"outputs": [], "execution_count": None} if code["cell_type"] == "code" else {})
+    for code in notebook["cells"]:
+        code.update({"outputs": [], "execution_count": None} if code["cell_type"] == "code" else {})
     path.write_text(json.dumps(notebook), encoding="utf-8")
     from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.ui import WebDriverWait
 
     def up(_):
         assert server.poll() is None, (folder / "lab.log").read_text()
-        try: return urllib.request.urlopen(f"{address}/api", timeout=5).status == 200
-        except OSError: return False
+        try:
+            return urllib.request.urlopen(f"{address}/api", timeout=5).status == 200
+        except OSError:
+            return False
 
     WebDriverWait(browser, PATIENCE).until(up)
     browser.get(f"{address}/lab/tree/{path.name}?token=test")
-    WebDriverWait(browser, 2 * PATIENCE, ignored_exceptions=[WebDriverException]).until(lambda b: b.execute_script("return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"))
+    WebDriverWait(browser, 2 * PATIENCE, ignored_exceptions=[WebDriverException]).until(
+        lambda b: b.execute_script(
+            "return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+        )
+    )
     done = browser.execute_async_script("""
         const done = arguments[0], {commands, shell} = window.jupyterapp;
         commands.execute('notebook:run-all-cells').then(() => shell.currentWidget.context.save()).then(() => done('saved'), error => done(String(error)));""")
     assert done == "saved"
-    ran = [c for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code" and "".join(c["source"]).strip()]
+    ran = [
+        c
+        for c in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if c["cell_type"] == "code" and "".join(c["source"]).strip()
+    ]
     assert ran and all(c["execution_count"] for c in ran)
     assert [o["ename"] for c in ran for o in c["outputs"] if o["output_type"] == "error"] == []
     assert sum(bool(c["outputs"]) for c in ran) > len(ran) / 5

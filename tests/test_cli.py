@@ -43,7 +43,9 @@ def test_plan_counts_trainings_and_makes_nothing(tmp_path):
 
 
 def test_a_dry_run_lists_what_would_be_done(tmp_path):
-    told = metaug("run", "--data", "generated", "--folds", "1", "--valid-folds", "1", "--dry-run", "--out", tmp_path / "out")
+    told = metaug(
+        "run", "--data", "generated", "--folds", "1", "--valid-folds", "1", "--dry-run", "--out", tmp_path / "out"
+    )
     assert told.exit_code == 0, told.output
     assert told.output.count("to do  metric nets: npair net without folds") == 8
     assert told.output.count("to do  classifiers: ") == 4
@@ -51,40 +53,75 @@ def test_a_dry_run_lists_what_would_be_done(tmp_path):
 
 
 BAD_OPTIONS = {
-    "--folds one": "folds must be numbers", "--recipe old": "recipe must be one of", "--k 0": "k must be from 1", "--k x": "'x' is not a list of int",
-    "--epochs 0": "epochs must be", "--epochs x": "'x' is not a valid integer", "--jobs 0": "must be at least 1", "--sheme none": "No such option",
-    "--seeds 0,0": "seeds must be different, got 0 twice", "--seeds ,": "seeds must name at least one", "--schemes none,none": "schemes must be different, got none twice",
-    "--folds 1,1": "folds must be different, got 1 twice", "--folds ,": "folds must be numbers or all, got none", "--folds ²": "folds must be numbers or all, got ²",
-    "--schemes none,only-strech": "must be one of stretch, pitch1, pitch2, drc, bgnoise, got strech", "--engine foo": "engine must be one of spectral, rubberband, muda, got foo",
-    "--schemes math:sqrt": "math:sqrt: is no Python code", "--schemes .x:f": "scheme .x:f must be module:name",
+    "--folds one": "folds must be numbers",
+    "--recipe old": "recipe must be one of",
+    "--k 0": "k must be from 1",
+    "--k x": "'x' is not a list of int",
+    "--epochs 0": "epochs must be",
+    "--epochs x": "'x' is not a valid integer",
+    "--jobs 0": "must be at least 1",
+    "--sheme none": "No such option",
+    "--seeds 0,0": "seeds must be different, got 0 twice",
+    "--seeds ,": "seeds must name at least one",
+    "--schemes none,none": "schemes must be different, got none twice",
+    "--folds 1,1": "folds must be different, got 1 twice",
+    "--folds ,": "folds must be numbers or all, got none",
+    "--folds ²": "folds must be numbers or all, got ²",
+    "--schemes none,only-strech": "must be one of stretch, pitch1, pitch2, drc, bgnoise, got strech",
+    "--engine foo": "engine must be one of spectral, rubberband, muda, got foo",
+    "--schemes math:sqrt": "math:sqrt: is no Python code",
+    "--schemes .x:f": "scheme .x:f must be module:name",
 }
 
 
 @pytest.mark.parametrize("args, word", [(args.split(), word) for args, word in BAD_OPTIONS.items()], ids=BAD_OPTIONS)
 def test_bad_options_are_one_line(args, word):
     told = metaug("run", "--data", "generated", *args)
-    assert told.exit_code == 2 and told.stderr.startswith("metaug: ") and word in told.stderr and told.stderr.count("\n") == 1
+    assert (
+        told.exit_code == 2
+        and told.stderr.startswith("metaug: ")
+        and word in told.stderr
+        and told.stderr.count("\n") == 1
+    )
 
 
 def test_a_run_is_called_as_its_collection(tmp_path):
-    assert [run_name(data) for data in ("esc10", tmp_path / "snd.v1", tmp_path / "list.csv")] == ["esc10", "snd.v1", "list"]
+    assert [run_name(data) for data in ("esc10", tmp_path / "snd.v1", tmp_path / "list.csv")] == [
+        "esc10",
+        "snd.v1",
+        "list",
+    ]
     pd.DataFrame({"data": ["esc10"]}).to_parquet(tmp_path / "results.parquet")
     refuse_other_data(tmp_path, "esc10")
     refuse_other_data(tmp_path / "none", "esc10")
-    with pytest.raises(InputError, match="holds the results of esc10, not of .*/esc10"): refuse_other_data(tmp_path, tmp_path / "esc10")
+    with pytest.raises(InputError, match="holds the results of esc10, not of .*/esc10"):
+        refuse_other_data(tmp_path, tmp_path / "esc10")
     told = metaug("run", "--data", "generated", "--out", tmp_path)
-    assert told.exit_code == 2 and told.stderr == f"metaug: {tmp_path}: holds the results of esc10, not of generated; name another folder\n"
+    assert (
+        told.exit_code == 2
+        and told.stderr == f"metaug: {tmp_path}: holds the results of esc10, not of generated; name another folder\n"
+    )
     (tmp_path / "results.parquet").write_text("no table")
     told = metaug("run", "--data", "generated", "--out", tmp_path)
-    assert told.exit_code == 2 and f"{tmp_path / 'results.parquet'}: is no table of a run" in told.stderr and told.stderr.count("\n") == 1
+    assert (
+        told.exit_code == 2
+        and f"{tmp_path / 'results.parquet'}: is no table of a run" in told.stderr
+        and told.stderr.count("\n") == 1
+    )
 
 
 def test_an_output_that_cannot_be_written_is_one_line(sounds, tmp_path):
     (tmp_path / "odd.csv").write_text("a,b")
     (sounds / "cat" / "bad.wav").unlink()
-    for args in (("run", "--schemes", "none", "--out"), ("augment", "--store"), ("augment", "--store", tmp_path / "store", "--audio")):
+    for args in (
+        ("run", "--schemes", "none", "--out"),
+        ("augment", "--store"),
+        ("augment", "--store", tmp_path / "store", "--audio"),
+    ):
         told = metaug(args[0], "--data", sounds, *args[1:], tmp_path / "odd.csv", "--jobs", 1)
-        assert told.exit_code == 2 and "odd.csv" in told.stderr.splitlines()[-1] and "Traceback" not in told.output, told.output
+        assert told.exit_code == 2 and "odd.csv" in told.stderr.splitlines()[-1] and "Traceback" not in told.output, (
+            told.output
+        )
     assert not (tmp_path / "store").exists() and (tmp_path / "odd.csv").read_text() == "a,b"
 
 
@@ -106,14 +143,20 @@ def sounds(tmp_path):
     from test_datasets import put, sine
 
     for number, label in enumerate(("cat", "dog")):
-        for i in range(4): put(tmp_path / "sounds" / label / f"{i}.wav", sine(8000, 0.2, 300 * (number + 1) + 20 * i))
+        for i in range(4):
+            put(tmp_path / "sounds" / label / f"{i}.wav", sine(8000, 0.2, 300 * (number + 1) + 20 * i))
     (tmp_path / "sounds" / "cat" / "bad.wav").write_text("hello")
     return tmp_path / "sounds"
 
 
 def test_data_lists_what_is_left_out(sounds, tmp_path):
     told = metaug("data", sounds, "--picture", tmp_path / "p.png")
-    assert told.exit_code == 0 and "8 clips, 2 classes" in told.output and "unreadable: " in told.output and "bad.wav" in told.output
+    assert (
+        told.exit_code == 0
+        and "8 clips, 2 classes" in told.output
+        and "unreadable: " in told.output
+        and "bad.wav" in told.output
+    )
     assert (tmp_path / "p.png").stat().st_size > 1000
     as_json = json.loads(metaug("data", sounds, "--json").stdout)
     assert as_json["clips"] == 8 and as_json["findings"][0]["finding"] == "unreadable"
@@ -131,9 +174,18 @@ def test_select_tells_what_it_found_and_what_came_out(sounds, tmp_path):
     quick = ("--k", 1, "--epochs", 1, "--jobs", 1, "--no-audio")
     told = metaug("select", sounds, "--out", tmp_path / "out", *quick)
     assert told.exit_code == 0, told.output
-    assert "Found 8 clips of 2 classes" in told.stdout and "minutes" in told.stdout and "samples: 8 originals and" in told.stdout
-    assert "write report" in told.stdout and f"See {tmp_path / 'out' / 'manifest.csv'} and {tmp_path / 'out' / 'report.html'}" in told.stdout
-    assert {"manifest.csv", "acceptance.parquet", "summary.csv", "report.html", "cat", "dog"} <= {p.name for p in (tmp_path / "out").iterdir()}
+    assert (
+        "Found 8 clips of 2 classes" in told.stdout
+        and "minutes" in told.stdout
+        and "samples: 8 originals and" in told.stdout
+    )
+    assert (
+        "write report" in told.stdout
+        and f"See {tmp_path / 'out' / 'manifest.csv'} and {tmp_path / 'out' / 'report.html'}" in told.stdout
+    )
+    assert {"manifest.csv", "acceptance.parquet", "summary.csv", "report.html", "cat", "dog"} <= {
+        p.name for p in (tmp_path / "out").iterdir()
+    }
     again = metaug("select", sounds, "--out", tmp_path / "out", *quick, "--json")
     assert json.loads(again.stdout)["clips"] == 8
     refused = metaug("select", sounds, "--out", sounds, *quick)
@@ -142,7 +194,11 @@ def test_select_tells_what_it_found_and_what_came_out(sounds, tmp_path):
 
 def test_plan_for_machines(tmp_path):
     told = json.loads(metaug("plan", "--data", "generated", "--json", "--out", tmp_path / "out").stdout)
-    assert told["samples"] == 4200 and {"name", "shared", "role_by_role"} == set(told["trainings"][0]) and "hours" in told["stages"][0]
+    assert (
+        told["samples"] == 4200
+        and {"name", "shared", "role_by_role"} == set(told["trainings"][0])
+        and "hours" in told["stages"][0]
+    )
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -151,11 +207,28 @@ def test_completion_for_the_shell(shell):
     import subprocess
     import sys
 
-    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'metaug'; from metaug.cli import main; main(prog_name='metaug')"]
-    done = subprocess.run(command, env={**os.environ, "_METAUG_COMPLETE": f"{shell}_source"}, capture_output=True, text=True)
-    if "not supported" in done.stderr or "Couldn't detect" in done.stderr: pytest.skip(f"click completes for no {shell} here")
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'metaug'; from metaug.cli import main; main(prog_name='metaug')",
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "_METAUG_COMPLETE": f"{shell}_source"}, capture_output=True, text=True
+    )
+    if "not supported" in done.stderr or "Couldn't detect" in done.stderr:
+        pytest.skip(f"click completes for no {shell} here")
     assert "_METAUG_COMPLETE" in done.stdout
-    words = subprocess.run(command, env={**os.environ, "_METAUG_COMPLETE": f"{shell}_complete", "COMP_WORDS": "metaug sel", "COMP_CWORD": "sel" if shell == "fish" else "1"}, capture_output=True, text=True)
+    words = subprocess.run(
+        command,
+        env={
+            **os.environ,
+            "_METAUG_COMPLETE": f"{shell}_complete",
+            "COMP_WORDS": "metaug sel",
+            "COMP_CWORD": "sel" if shell == "fish" else "1",
+        },
+        capture_output=True,
+        text=True,
+    )
     assert "select" in words.stdout
 
 
@@ -169,9 +242,12 @@ def test_missing_muda_is_told_in_one_line():
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monkeypatch):
-    def full(*_, **__): raise OSError(errno.ENOSPC, "No space left on device")
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     monkeypatch.setattr(LocalFileSystem, "mv", full)
-    with pytest.raises(OSError, match="No space"): write_atomic(f"{tmp_path}/a.txt", b"whole")
+    with pytest.raises(OSError, match="No space"):
+        write_atomic(f"{tmp_path}/a.txt", b"whole")
     assert not list(tmp_path.iterdir())
     told = metaug("augment", "--data", "generated", "--store", tmp_path / "store")
     assert told.exit_code == 1 and told.stderr.splitlines()[-1] == "metaug: No space left on device", told.output
@@ -187,25 +263,43 @@ def test_odd_names_are_names(tmp_path, name, monkeypatch):
 def test_clips_with_double_colons_keep_their_sounds_apart(sounds, tmp_path):
     (sounds / "cat" / "bad.wav").unlink()
     for label in ("cat", "dog"):
-        for file in list((sounds / label).iterdir()): file.rename(file.with_name(f"take::{file.name}"))
-    told = metaug("augment", "--data", sounds, "--store", tmp_path / "a::b" / "store", "--audio", tmp_path / "~" / "audio", "--jobs", 1)
+        for file in list((sounds / label).iterdir()):
+            file.rename(file.with_name(f"take::{file.name}"))
+    told = metaug(
+        "augment",
+        "--data",
+        sounds,
+        "--store",
+        tmp_path / "a::b" / "store",
+        "--audio",
+        tmp_path / "~" / "audio",
+        "--jobs",
+        1,
+    )
     assert told.exit_code == 0, told.output
-    assert len(list((tmp_path / "~" / "audio").rglob("*.flac"))) == 8 * 21 and (tmp_path / "a::b" / "store" / "mels" / "zarr.json").exists()
+    assert (
+        len(list((tmp_path / "~" / "audio").rglob("*.flac"))) == 8 * 21
+        and (tmp_path / "a::b" / "store" / "mels" / "zarr.json").exists()
+    )
     assert len(LogMelStore.open(tmp_path / "a::b" / "store").labelled) == 8 * 21
 
 
 def test_a_collection_is_known_by_its_place_and_not_by_its_name(tmp_path, monkeypatch):
     pd.DataFrame({"data": ["snd"]}).to_parquet(tmp_path / "results.parquet")
     (tmp_path / "run.json").write_text(json.dumps({"data": str(tmp_path / "one" / "snd")}))
-    for folder in ("one", "two"): (tmp_path / folder / "snd").mkdir(parents=True)
+    for folder in ("one", "two"):
+        (tmp_path / folder / "snd").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "one")
-    for same in ("snd", "./snd", tmp_path / "one" / "snd"): refuse_other_data(tmp_path, same)
+    for same in ("snd", "./snd", tmp_path / "one" / "snd"):
+        refuse_other_data(tmp_path, same)
     monkeypatch.chdir(tmp_path / "two")
     refuse_other_data(tmp_path, tmp_path / "one" / "snd")
-    with pytest.raises(InputError, match="holds the results of .*one/snd, not of .*two/snd"): refuse_other_data(tmp_path, "snd")
+    with pytest.raises(InputError, match="holds the results of .*one/snd, not of .*two/snd"):
+        refuse_other_data(tmp_path, "snd")
     (tmp_path / "one" / "snd").rmdir()  # moved, or on another machine
     refuse_other_data(tmp_path, "snd")
-    with pytest.raises(InputError, match="holds the results of .*one/snd, not of esc10"): refuse_other_data(tmp_path, "esc10")
+    with pytest.raises(InputError, match="holds the results of .*one/snd, not of esc10"):
+        refuse_other_data(tmp_path, "esc10")
 
 
 def test_a_run_may_go_into_a_folder_with_double_colons(tmp_path, monkeypatch):

@@ -39,13 +39,22 @@ def here(five_folds, tmp_path_factory):
 
 def bytes_of(tables) -> dict[str, bytes]:
     "Tables as Parquet, without the seconds that they took."
-    plain = {name: tables[name].drop(columns="seconds", errors="ignore") for name in ("results", "acceptance", "predictions", "quality")}
-    for table in plain.values(): table.attrs = {}  # where the store is
+    plain = {
+        name: tables[name].drop(columns="seconds", errors="ignore")
+        for name in ("results", "acceptance", "predictions", "quality")
+    }
+    for table in plain.values():
+        table.attrs = {}  # where the store is
     return {name: table.to_parquet() for name, table in plain.items()}
 
 
 def saved(folder) -> dict[str, bytes]:
-    return bytes_of({name: pd.read_parquet(Path(folder) / f"{name}.parquet") for name in ("results", "acceptance", "predictions", "quality")})
+    return bytes_of(
+        {
+            name: pd.read_parquet(Path(folder) / f"{name}.parquet")
+            for name in ("results", "acceptance", "predictions", "quality")
+        }
+    )
 
 
 def run(five_folds, out, *options):
@@ -64,12 +73,24 @@ def eventually(true, seconds=120, every=0.2):
 @pytest.fixture
 def two_hosts():
     "Two network namespaces joined by a cable; gives what to put before a command to run it on either, and the first one's address."
-    if shutil.which("ip") is None or os.geteuid(): pytest.skip("network namespaces need the program ip, and root")
+    if shutil.which("ip") is None or os.geteuid():
+        pytest.skip("network namespaces need the program ip, and root")
     names = [f"metaug{os.getpid()}{side}" for side in "ab"]
-    def ip(*words): return subprocess.run(["ip", *words], capture_output=True, text=True).stderr.strip()
-    def remove(): return [ip("netns", "del", name) for name in names]
-    steps = [["netns", "add", name] for name in names] + [["link", "add", "cable", "netns", names[0], "type", "veth", "peer", "name", "cable", "netns", names[1]]]
-    for i, name in enumerate(names): steps += [["-n", name, *words.split()] for words in (f"addr add 10.77.0.{i + 1}/24 dev cable", "link set cable up", "link set lo up")]
+
+    def ip(*words):
+        return subprocess.run(["ip", *words], capture_output=True, text=True).stderr.strip()
+
+    def remove():
+        return [ip("netns", "del", name) for name in names]
+
+    steps = [["netns", "add", name] for name in names] + [
+        ["link", "add", "cable", "netns", names[0], "type", "veth", "peer", "name", "cable", "netns", names[1]]
+    ]
+    for i, name in enumerate(names):
+        steps += [
+            ["-n", name, *words.split()]
+            for words in (f"addr add 10.77.0.{i + 1}/24 dev cable", "link set cable up", "link set lo up")
+        ]
     if wrong := next(filter(None, (ip(*step) for step in steps)), None):
         remove()
         pytest.skip(f"no network namespaces here: {wrong}")
@@ -83,14 +104,40 @@ def cluster(request, tmp_path):
     pytest.importorskip("distributed")
     hosts, host = request.getfixturevalue("two_hosts") if request.param.startswith("two") else ([[], []], "127.0.0.1")
     bin, logs, about = Path(sys.executable).parent, open(tmp_path / "cluster.log", "wb"), tmp_path / "scheduler.json"
-    def start(on, *command): return subprocess.Popen([*on, str(bin / "dask"), *map(str, command)], env=ONE_THREAD, stdout=logs, stderr=logs, cwd=tmp_path, start_new_session=True)
+
+    def start(on, *command):
+        return subprocess.Popen(
+            [*on, str(bin / "dask"), *map(str, command)],
+            env=ONE_THREAD,
+            stdout=logs,
+            stderr=logs,
+            cwd=tmp_path,
+            start_new_session=True,
+        )
+
     scheduler = start(hosts[0], "scheduler", "--host", host, "--port", 0, "--no-dashboard", "--scheduler-file", about)
     address = json.loads(eventually(lambda: about.exists() and about.read_text()))["address"]
-    workers = [start(on, "worker", address, "--nthreads", 1, "--nworkers", 1, "--no-dashboard", "--local-directory", tmp_path / f"worker{i}") for i, on in enumerate(hosts)]
+    workers = [
+        start(
+            on,
+            "worker",
+            address,
+            "--nthreads",
+            1,
+            "--nworkers",
+            1,
+            "--no-dashboard",
+            "--local-directory",
+            tmp_path / f"worker{i}",
+        )
+        for i, on in enumerate(hosts)
+    ]
     yield hosts[0], address, workers
     for process in [*workers, scheduler]:
-        try: os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError: pass  # the one that the test killed
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # the one that the test killed
         process.wait()
     logs.close()
 
@@ -100,7 +147,11 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, he
     # from another host one test fold with two networks: what differs there is the way, not the work
     part, options = (dict(folds=(1,), valid_folds=2), "--folds 1 --valid-folds 2".split()) if here_first else ({}, [])
     expected = experiment(str(five_folds), WHOLE._replace(**part), cache=here.cache, jobs=1, progress=False)
-    with subprocess.Popen([*here_first, *run(five_folds, tmp_path / "out", "--scheduler", address, *options)], env=ONE_THREAD, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [*here_first, *run(five_folds, tmp_path / "out", "--scheduler", address, *options)],
+        env=ONE_THREAD,
+        stderr=subprocess.PIPE,
+    ) as process:
         eventually(lambda: process.poll() is not None or list(tmp_path.glob("out/cache/net/*/task.json")), seconds=600)
         assert process.poll() is None, "it must not be over when the worker is killed"
         os.killpg(workers[0].pid, signal.SIGKILL)  # with its nanny, or that would start another
@@ -110,15 +161,30 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, he
 
 
 def test_no_scheduler_is_one_line(five_folds, tmp_path):
-    ran = subprocess.run(run(five_folds, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1"), capture_output=True, text=True)
-    assert ran.returncode == 2 and ran.stderr.startswith("metaug: tcp://127.0.0.1:1: no Dask scheduler answers") and ran.stderr.count("\n") == 1
+    ran = subprocess.run(
+        run(five_folds, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1"), capture_output=True, text=True
+    )
+    assert (
+        ran.returncode == 2
+        and ran.stderr.startswith("metaug: tcp://127.0.0.1:1: no Dask scheduler answers")
+        and ran.stderr.count("\n") == 1
+    )
 
 
 def test_a_url_as_cache_gives_the_same_tables(five_folds, here):
-    far = experiment(str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache="memory://far", jobs=1, progress=False)
-    near = experiment(str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache=here.cache, jobs=1, progress=False)
+    far = experiment(
+        str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache="memory://far", jobs=1, progress=False
+    )
+    near = experiment(
+        str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache=here.cache, jobs=1, progress=False
+    )
     assert bytes_of(far._asdict()) == bytes_of(near._asdict())
-    assert [path.name for path in far.save("memory://out")] == ["results.parquet", "acceptance.parquet", "predictions.parquet", "quality.parquet"]
+    assert [path.name for path in far.save("memory://out")] == [
+        "results.parquet",
+        "acceptance.parquet",
+        "predictions.parquet",
+        "quality.parquet",
+    ]
 
 
 def finished(out) -> dict[str, float]:
@@ -130,9 +196,17 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(five_folds, here, tmp_path
     "Ten moments with METAUG_KILLS=10; no task is done twice after it was finished, no half-done output stays."
     out, chance, known = tmp_path / "out", random.Random(0), {}
     for _ in range(int(os.environ.get("METAUG_KILLS", 2))):
-        process = subprocess.Popen(run(five_folds, out, "--jobs", "2"), env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            run(five_folds, out, "--jobs", "2"),
+            env=ONE_THREAD,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         before = len(finished(out))
-        eventually(lambda: process.poll() is not None or len(finished(out)) > before)  # or nothing would be there to be kept
+        eventually(
+            lambda: process.poll() is not None or len(finished(out)) > before
+        )  # or nothing would be there to be kept
         time.sleep(chance.uniform(0, 6))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -146,9 +220,15 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(five_folds, here, tmp_path
 
 def test_another_seed_gives_other_tables_the_same_seed_the_same(five_folds, here, tmp_path):
     one = WHOLE._replace(folds=(1,), valid_folds=1)
-    first, again = (experiment(str(five_folds), one, cache=cache, jobs=1, progress=False) for cache in (here.cache, tmp_path / "again"))
+    first, again = (
+        experiment(str(five_folds), one, cache=cache, jobs=1, progress=False)
+        for cache in (here.cache, tmp_path / "again")
+    )
     other = experiment(str(five_folds), one._replace(seeds=(1,)), cache=tmp_path / "again", jobs=1, progress=False)
     assert bytes_of(first._asdict()) == bytes_of(again._asdict())
-    def predicted(outcome): return outcome.predictions.probabilities.map(tuple).tolist()
+
+    def predicted(outcome):
+        return outcome.predictions.probabilities.map(tuple).tolist()
+
     assert predicted(first) != predicted(other)
     assert not first.acceptance.similarity.equals(other.acceptance.similarity)

@@ -20,7 +20,17 @@ from metaug.curation import manifest
 from metaug.core import files
 from metaug import curation, features, select
 from metaug.augmentation import DEFORMATIONS, pcm16, replay
-from metaug.curation import dataloaders, audio_folder, find, judgeable, plain_csv, read_manifest, read_log_mel, safe_names, split
+from metaug.curation import (
+    dataloaders,
+    audio_folder,
+    find,
+    judgeable,
+    plain_csv,
+    read_manifest,
+    read_log_mel,
+    safe_names,
+    split,
+)
 from metaug.datasets import InputError, read_audio
 
 QUICK = dict(k=3, epochs=2, folds=3, jobs=1, report=False)
@@ -30,20 +40,32 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 def put(path, hertz=440.0, seconds=0.3, rate=8000, seed=0, **how):
     path.parent.mkdir(parents=True, exist_ok=True)
     t = np.arange(int(seconds * rate)) / rate
-    sf.write(path, 0.4 * np.sin(2 * np.pi * hertz * t) + 0.05 * np.random.default_rng(seed).standard_normal(len(t)), rate, **how)
+    sf.write(
+        path,
+        0.4 * np.sin(2 * np.pi * hertz * t) + 0.05 * np.random.default_rng(seed).standard_normal(len(t)),
+        rate,
+        **how,
+    )
     return path
 
 
 def folder_of(root, counts=dict(low=6, high=6, mid=6)):
     for number, (label, n) in enumerate(counts.items()):
-        for i in range(n): put(root / label / f"{i}.wav", 300.0 * 2**number + 10 * i, seed=i)
+        for i in range(n):
+            put(root / label / f"{i}.wav", 300.0 * 2**number + 10 * i, seed=i)
     return root
 
 
-def state_of(root): return {p.relative_to(root).as_posix(): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in root.rglob("*")}
+def state_of(root):
+    return {p.relative_to(root).as_posix(): (p.lstat().st_size, p.lstat().st_mtime_ns) for p in root.rglob("*")}
 
 
-def bytes_of(out): return {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file() and not p.relative_to(out).parts[0].startswith(".")}
+def bytes_of(out):
+    return {
+        p.relative_to(out).as_posix(): p.read_bytes()
+        for p in out.rglob("*")
+        if p.is_file() and not p.relative_to(out).parts[0].startswith(".")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +93,9 @@ def test_the_manifest_is_what_was_accepted_and_all_originals(made):
     manifest, judged = read_manifest(made.out), pd.read_parquet(made.out / "acceptance.parquet")
     accepted = judged[judged.accepted][["clip", "deformation", "level"]]
     kept = manifest[manifest.deformation.ne("original")][["clip", "deformation", "level"]]
-    assert set(accepted.itertuples(index=False, name=None)) == set(kept.astype({"level": int}).itertuples(index=False, name=None))
+    assert set(accepted.itertuples(index=False, name=None)) == set(
+        kept.astype({"level": int}).itertuples(index=False, name=None)
+    )
     assert manifest.deformation.eq("original").sum() == 18 and len(judged) == 18 * 20
     assert manifest.votes.isna().sum() == 18
 
@@ -93,10 +117,13 @@ def test_neighbours_are_those_of_scikit_learn(made):
         about = json.loads((net / "task.json").read_text())["inputs"]
         clips = made.found.clips
         others = clips[clips.fold.ne(about["part"])]["clip"].to_numpy()
-        with np.load(net / "embedding.npz") as e: samples, reference = e["samples"], e["reference"]
+        with np.load(net / "embedding.npz") as e:
+            samples, reference = e["samples"], e["reference"]
         rows = made.acceptance[made.acceptance.part.eq(about["part"])]
         deformed = samples.reshape(-1, 21, samples.shape[1])[:, 1:].reshape(-1, samples.shape[1])
-        near = NearestNeighbors(n_neighbors=3, metric="cosine").fit(reference).kneighbors(deformed, return_distance=False)
+        near = (
+            NearestNeighbors(n_neighbors=3, metric="cosine").fit(reference).kneighbors(deformed, return_distance=False)
+        )
         same = [set(others[a]) == set(b) for a, b in zip(near, rows.neighbours)]
         assert np.mean(same) > 0.98  # equal distances aside
 
@@ -107,13 +134,19 @@ def test_sound_is_made_with_the_parameters_that_were_judged(made):
     assert manifest.deformation.isin(["stretch", "pitch2", "drc", "bgnoise"]).any()
     for deformation in ("stretch", "pitch2", "drc", "bgnoise"):
         rows = manifest[manifest.deformation.eq(deformation)]
-        if not len(rows): continue
+        if not len(rows):
+            continue
         row = rows.iloc[0]
         written = sf.read(made.out / row.path, dtype="float32")[0]
         again = replay(made.out / Path(row.path).with_suffix(".jams"), paths[row["clip"]])
         np.testing.assert_array_equal(written, pcm16(again))
         state = json.loads(row.parameters)
-        assert state == {k: v for k, v in json.loads((made.out / row.path).with_suffix(".jams").read_text())["sandbox"]["muda"]["history"][0]["state"].items()}
+        assert state == {
+            k: v
+            for k, v in json.loads((made.out / row.path).with_suffix(".jams").read_text())["sandbox"]["muda"][
+                "history"
+            ][0]["state"].items()
+        }
 
 
 def test_originals_are_the_sounds_as_they_are_read(made):
@@ -125,7 +158,8 @@ def test_originals_are_the_sounds_as_they_are_read(made):
 def test_jams_are_valid(made):
     import jams
 
-    for path in sorted(made.out.rglob("*.jams"))[:4]: assert jams.load(str(path)).validate()
+    for path in sorted(made.out.rglob("*.jams"))[:4]:
+        assert jams.load(str(path)).validate()
 
 
 def test_summary_counts(made):
@@ -140,13 +174,19 @@ def test_log_mels_instead_of_sound(made, tmp_path):
     quiet = select(made.found, tmp_path / "out", audio=False, cache=made.out / ".metaug-cache", **QUICK)
     assert not list(quiet.out.rglob("*.flac")) and len(quiet.manifest) == len(made.manifest)
     pd.testing.assert_frame_equal(quiet.acceptance, made.acceptance)
-    assert np.abs(read_log_mel(quiet.out / quiet.manifest.path[0]) - read_log_mel(made.out / made.manifest.path[0])).max() < 0.5
-    with pytest.raises(InputError, match="holds log-mels, no sound"): audio_folder(quiet.out)
+    assert (
+        np.abs(read_log_mel(quiet.out / quiet.manifest.path[0]) - read_log_mel(made.out / made.manifest.path[0])).max()
+        < 0.5
+    )
+    with pytest.raises(InputError, match="holds log-mels, no sound"):
+        audio_folder(quiet.out)
     assert len(dataloaders(quiet.out, valid_fold=1).one_batch()[1])
 
 
 def test_the_report_shows_it(made, tmp_path):
-    result = select(made.found, tmp_path / "out", audio=False, cache=made.out / ".metaug-cache", **{**QUICK, "report": True})
+    result = select(
+        made.found, tmp_path / "out", audio=False, cache=made.out / ".metaug-cache", **{**QUICK, "report": True}
+    )
     assert "<html" in (result.out / "report.html").read_text()[:2000]
 
 
@@ -165,7 +205,8 @@ def test_killed_in_the_middle_it_comes_to_the_same(made, tmp_path, wait):
     code = f"from metaug import select; select({made.found.source!r}, {str(tmp_path / 'out')!r}, **{QUICK!r})"
     work = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code])
     until = time.monotonic() + 300
-    while work.poll() is None and not list(tmp_path.glob(f"out/{wait}")) and time.monotonic() < until: time.sleep(0.02)
+    while work.poll() is None and not list(tmp_path.glob(f"out/{wait}")) and time.monotonic() < until:
+        time.sleep(0.02)
     os.kill(work.pid, signal.SIGKILL)
     work.wait()
     (tmp_path / "out" / "low").mkdir(parents=True, exist_ok=True)
@@ -179,33 +220,65 @@ def test_killed_in_the_middle_it_comes_to_the_same(made, tmp_path, wait):
 
 def test_a_folder_that_is_not_ours_is_refused(made, tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
-    for out, why in ((tmp_path, "was not made by metaug select"), (tmp_path / "thesis.txt", "is a file"), (Path(made.found.source) / "out", "lies inside the folder of sounds")):
+    for out, why in (
+        (tmp_path, "was not made by metaug select"),
+        (tmp_path / "thesis.txt", "is a file"),
+        (Path(made.found.source) / "out", "lies inside the folder of sounds"),
+    ):
         before = state_of(tmp_path)
-        with pytest.raises(InputError, match=why): select(made.found, out, **QUICK)
+        with pytest.raises(InputError, match=why):
+            select(made.found, out, **QUICK)
         assert state_of(tmp_path) == before
-    with pytest.raises(InputError, match=r"was made from other k \(3, not 2\)"): select(made.found, made.out, **{**QUICK, "k": 2})
+    with pytest.raises(InputError, match=r"was made from other k \(3, not 2\)"):
+        select(made.found, made.out, **{**QUICK, "k": 2})
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / features.MARK).write_text("[[[")
-    with pytest.raises(InputError, match="can't be read"): select(made.found, tmp_path / "x", **QUICK)
+    with pytest.raises(InputError, match="can't be read"):
+        select(made.found, tmp_path / "x", **QUICK)
 
 
 def test_a_clip_named_as_a_deformed_one_gets_a_file_of_its_own():
     names = ["dog/a", "dog/A_drc0", "dog/a_drc0_drc1", "dog/b_drc1", "cat/a_drc0"]
     files = manifest._file_names(pd.DataFrame({"clip": names, "label": [name.split("/")[0] for name in names]}))
-    every = [f"{file}_{deformation}{level}".casefold() for file in files for deformation in DEFORMATIONS for level in range(4)] + [file.casefold() for file in files]
+    every = [
+        f"{file}_{deformation}{level}".casefold()
+        for file in files
+        for deformation in DEFORMATIONS
+        for level in range(4)
+    ] + [file.casefold() for file in files]
     assert len(every) == len(set(every)) == 21 * len(names)
-    assert files["dog/b_drc1"] == "dog/b_drc1" and files["cat/a_drc0"] == "cat/a_drc0"  # there is no b, and no cat called a
+    assert (
+        files["dog/b_drc1"] == "dog/b_drc1" and files["cat/a_drc0"] == "cat/a_drc0"
+    )  # there is no b, and no cat called a
 
 
 def test_a_batch_is_as_large_as_asked_whatever_the_validation_fold(made):
     dls = dataloaders(made.out, valid_fold=1, bs=8)
-    assert len(dls.valid_ds) < 8 and len(dls.train.one_batch()[1]) == 8 and len(dls.valid.one_batch()[1]) == len(dls.valid_ds)
+    assert (
+        len(dls.valid_ds) < 8
+        and len(dls.train.one_batch()[1]) == 8
+        and len(dls.valid.one_batch()[1]) == len(dls.valid_ds)
+    )
 
 
 def test_workers_cut_other_patches_in_every_epoch(tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "a.npy", rng.standard_normal((128, 400)).astype(np.float16))
-    pd.DataFrame([dict(path="a.npy", label="x", fold=1, source="s", clip="a", deformation="original", level=0, parameters="{}", votes="")]).to_csv(tmp_path / "manifest.csv", index=False)
+    pd.DataFrame(
+        [
+            dict(
+                path="a.npy",
+                label="x",
+                fold=1,
+                source="s",
+                clip="a",
+                deformation="original",
+                level=0,
+                parameters="{}",
+                votes="",
+            )
+        ]
+    ).to_csv(tmp_path / "manifest.csv", index=False)
     torch.manual_seed(0)
     loader = torch.utils.data.DataLoader(curation.Sounds(tmp_path), num_workers=1)
     first, second = (next(iter(loader))[0] for _ in range(2))
@@ -215,12 +288,22 @@ def test_workers_cut_other_patches_in_every_epoch(tmp_path):
 
 
 def test_two_at_once_are_refused(made):
-    with files._Alone(made.out), pytest.raises(InputError, match="another metaug select is at work"): select(made.found, made.out, **QUICK)
+    with files._Alone(made.out), pytest.raises(InputError, match="another metaug select is at work"):
+        select(made.found, made.out, **QUICK)
 
 
-@pytest.mark.parametrize("how, why", [(dict(k=0), "k must be from 1 to 12"), (dict(k=13), "k must be from 1 to 12"), (dict(epochs=0), "epochs must be >= 1"), (dict(engine="magic"), "engine must be one of")])
+@pytest.mark.parametrize(
+    "how, why",
+    [
+        (dict(k=0), "k must be from 1 to 12"),
+        (dict(k=13), "k must be from 1 to 12"),
+        (dict(epochs=0), "epochs must be >= 1"),
+        (dict(engine="magic"), "engine must be one of"),
+    ],
+)
 def test_bad_parameters(made, tmp_path, how, why):
-    with pytest.raises(InputError, match=why): select(made.found, tmp_path / "out", **{**QUICK, **how})
+    with pytest.raises(InputError, match=why):
+        select(made.found, tmp_path / "out", **{**QUICK, **how})
     assert not (tmp_path / "out").exists()
 
 
@@ -229,50 +312,95 @@ def test_bad_parameters(made, tmp_path, how, why):
 
 def test_small_classes_keep_their_originals(tmp_path):
     folder_of(tmp_path / "in", dict(a=4, b=4, pair=2, single=1))
-    with pytest.warns(UserWarning, match="of 2 classes .*can't be judged"): made = select(tmp_path / "in", tmp_path / "out", **{**QUICK, "folds": 2})
+    with pytest.warns(UserWarning, match="of 2 classes .*can't be judged"):
+        made = select(tmp_path / "in", tmp_path / "out", **{**QUICK, "folds": 2})
     assert Counter(made.manifest.label)["single"] == 1 and Counter(made.manifest.label)["pair"] == 2
     assert set(made.acceptance.label) == {"a", "b"} and made.summary.loc["single", "clips"] == 1
 
 
-@pytest.mark.parametrize("counts, why", [(dict(a=5), "one class only"), (dict(a=1, b=1), "nothing can be judged"), (dict(a=1), "one class only"), (dict(a=9, b=1), "nothing can be judged")])
+@pytest.mark.parametrize(
+    "counts, why",
+    [
+        (dict(a=5), "one class only"),
+        (dict(a=1, b=1), "nothing can be judged"),
+        (dict(a=1), "one class only"),
+        (dict(a=9, b=1), "nothing can be judged"),
+    ],
+)
 def test_too_little_is_one_line(tmp_path, counts, why):
-    with pytest.raises(InputError, match=why): select(folder_of(tmp_path / "in", counts), tmp_path / "out", **QUICK)
+    with pytest.raises(InputError, match=why):
+        select(folder_of(tmp_path / "in", counts), tmp_path / "out", **QUICK)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("hertz", [0.0, 440.0])
 def test_all_clips_alike_or_silent(tmp_path, hertz):
     for label in "ab":
-        for i in range(3): sf.write(tmp_path / "x.wav", 0.5 * np.sin(2 * np.pi * hertz * np.arange(2000) / 8000), 8000); put(tmp_path / "in" / label / f"{i}.wav").write_bytes((tmp_path / "x.wav").read_bytes())
+        for i in range(3):
+            sf.write(tmp_path / "x.wav", 0.5 * np.sin(2 * np.pi * hertz * np.arange(2000) / 8000), 8000)
+            put(tmp_path / "in" / label / f"{i}.wav").write_bytes((tmp_path / "x.wav").read_bytes())
     made = select(tmp_path / "in", tmp_path / "out", **{**QUICK, "k": 1})
     assert len(made.manifest) >= 6 and "duplicate" in set(made.found.findings.finding)
 
 
-ODD = ["AC/DC", "..", "../../up", "=1+1", "two\nlines", " spaced ", "x" * 300, "con", "Ünï", "ünï", ".hidden", "-rf", "'quoted", '"', "\\", "a\rb", "$HOME", "*", "\t"]
+ODD = [
+    "AC/DC",
+    "..",
+    "../../up",
+    "=1+1",
+    "two\nlines",
+    " spaced ",
+    "x" * 300,
+    "con",
+    "Ünï",
+    "ünï",
+    ".hidden",
+    "-rf",
+    "'quoted",
+    '"',
+    "\\",
+    "a\rb",
+    "$HOME",
+    "*",
+    "\t",
+]
 
 
 def test_odd_labels_stay_inside_and_come_back(tmp_path):
     rows = []
     for number, label in enumerate(ODD):
-        for i in range(3): rows.append(dict(path=put(tmp_path / "in" / f"{number}-{i}.wav", 100.0 + 90 * number, 0.15, seed=i).name, label=label, fold=i + 1))
+        for i in range(3):
+            rows.append(
+                dict(
+                    path=put(tmp_path / "in" / f"{number}-{i}.wav", 100.0 + 90 * number, 0.15, seed=i).name,
+                    label=label,
+                    fold=i + 1,
+                )
+            )
     pd.DataFrame(rows).to_csv(tmp_path / "in" / "list.csv", index=False, quoting=1)
     made = select(tmp_path / "in" / "list.csv", tmp_path / "out", audio=False, **{**QUICK, "k": 1})
     manifest = read_manifest(tmp_path / "out")
     assert set(manifest.label) == set(ODD) == set(made.manifest.label)
-    assert all((made.out / p).resolve().is_relative_to(made.out.resolve()) and len(Path(p).parts) == 2 for p in manifest.path)
+    assert all(
+        (made.out / p).resolve().is_relative_to(made.out.resolve()) and len(Path(p).parts) == 2 for p in manifest.path
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out"]
     raw = pd.read_csv(made.out / "manifest.csv", dtype=str, keep_default_na=False)
     assert not raw[["path", "label", "source", "clip"]].map(lambda v: v[:1] in tuple("=+-@\t\r")).to_numpy().any()
     summary = pd.read_csv(made.out / "summary.csv", dtype=str, keep_default_na=False)
     assert not summary.label.str.startswith(tuple("=+-@\t\r")).any() and len(summary) == len(ODD) + 1
     table = plain_csv(made.out, tmp_path / "t.csv")
-    assert set(pd.read_csv(tmp_path / "t.csv", keep_default_na=False).label) == set(ODD) and all(Path(f).is_file() for f in table.file)
+    assert set(pd.read_csv(tmp_path / "t.csv", keep_default_na=False).label) == set(ODD) and all(
+        Path(f).is_file() for f in table.file
+    )
 
 
 def test_safe_names_are_different_and_plain():
     names = [*ODD, "Cat", "cat", "CAT", "a/b", "a_b", "a:b", "", ".", "NUL.txt", "e\u0301", "é"]
     safe = safe_names(names)
-    assert len({s.casefold() for s in safe}) == len(names) and all(s and s[0] not in ".-=+ " and not set(s) & set('/\\:*?"<>|\n\r\t') and len(s.encode()) < 250 for s in safe)
+    assert len({s.casefold() for s in safe}) == len(names) and all(
+        s and s[0] not in ".-=+ " and not set(s) & set('/\\:*?"<>|\n\r\t') and len(s.encode()) < 250 for s in safe
+    )
 
 
 def test_every_trouble_in_one_folder(tmp_path):
@@ -282,7 +410,8 @@ def test_every_trouble_in_one_folder(tmp_path):
     made = select(tmp_path / "in", tmp_path / "out", audio=False, **{**QUICK, "k": 1})
     assert state_of(tmp_path / "in") == before
     assert made.found.findings.finding.value_counts()["unreadable"] >= 8
-    with pytest.raises(InputError): select(tmp_path / "in", tmp_path / "strict", strict=True, **QUICK)
+    with pytest.raises(InputError):
+        select(tmp_path / "in", tmp_path / "strict", strict=True, **QUICK)
     assert not (tmp_path / "strict").exists()
 
 
@@ -296,15 +425,24 @@ def test_judgeable_needs_two_elsewhere():
 
 def test_split_keeps_a_fold_out(made):
     training, validation = split(made.manifest, 2)
-    assert not set(training["clip"]) & set(validation["clip"]) and set(validation.fold) == {2} and set(validation.deformation) == {"original"}
+    assert (
+        not set(training["clip"]) & set(validation["clip"])
+        and set(validation.fold) == {2}
+        and set(validation.deformation) == {"original"}
+    )
     assert len(split(made.manifest, None)[0]) == len(made.manifest)
-    with pytest.raises(InputError, match="valid_fold must be one of"): split(made.manifest, 7)
+    with pytest.raises(InputError, match="valid_fold must be one of"):
+        split(made.manifest, 7)
 
 
 def test_torch_and_fastai(made):
     sounds = curation.Sounds(made.out, valid_fold=1)
     patch, number = sounds[0]
-    assert patch.shape == (1, 128, 128) and abs(float(patch.mean())) < 1 and number == sounds.vocab.index(sounds.rows.label[0])
+    assert (
+        patch.shape == (1, 128, 128)
+        and abs(float(patch.mean())) < 1
+        and number == sounds.vocab.index(sounds.rows.label[0])
+    )
     dls = dataloaders(made.out, valid_fold=1, bs=4)
     assert dls.c == 3 and dls.train.one_batch()[0].shape == (4, 1, 128, 128)
     x, y = dls.valid.one_batch()
@@ -316,7 +454,8 @@ def test_audio_folder_keeps_to_the_documented_rules(made):
     "https://huggingface.co/docs/datasets/audio_dataset: metadata.csv beside the files, file_name first, paths relative to it."
     import csv
 
-    with open(audio_folder(made.out), newline="", encoding="utf-8") as f: rows = list(csv.DictReader(f))
+    with open(audio_folder(made.out), newline="", encoding="utf-8") as f:
+        rows = list(csv.DictReader(f))
     assert next(iter(rows[0])) == "file_name" and len(rows) == len(made.manifest)
     assert all((made.out / row["file_name"]).is_file() and not Path(row["file_name"]).is_absolute() for row in rows)
     assert {row["label"] for row in rows} == {"low", "mid", "high"}
@@ -329,34 +468,56 @@ def test_plain_csv_feeds_scikit_learn(made, tmp_path):
     table = pd.read_csv(tmp_path / "t.csv")
     x = np.stack([read_log_mel(f).mean(axis=1) for f in table.file])
     training = table.subset.eq("training")
-    assert KNeighborsClassifier(1).fit(x[training], table.target[training]).score(x[~training], table.target[~training]) > 0.3
+    assert (
+        KNeighborsClassifier(1).fit(x[training], table.target[training]).score(x[~training], table.target[~training])
+        > 0.3
+    )
 
 
-@pytest.mark.parametrize("row", ["../../x,a,b,c,1,1,1", "/etc/passwd,a,b,c,1,1,1", "a.flac,a,b,c,11e999,1,1", "a.flac,a,b,c,1.5,1,1", "a.flac,a,b,c,1,-1,1"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "../../x,a,b,c,1,1,1",
+        "/etc/passwd,a,b,c,1,1,1",
+        "a.flac,a,b,c,11e999,1,1",
+        "a.flac,a,b,c,1.5,1,1",
+        "a.flac,a,b,c,1,-1,1",
+    ],
+)
 def test_a_manifest_of_a_stranger(tmp_path, row):
     (tmp_path / "manifest.csv").write_text(f"path,label,source,clip,fold,level,votes\n{row}\n")
-    with pytest.raises(InputError, match="leads out of the folder|must be a whole number"): read_manifest(tmp_path)
+    with pytest.raises(InputError, match="leads out of the folder|must be a whole number"):
+        read_manifest(tmp_path)
 
 
-@pytest.mark.parametrize("data", ["", "a,b\n1,2\n", "path\n", '"', "\0\0", "path,label,source,clip,fold,level,votes\n../../x,a,b,c,d,e,f\n"])
+@pytest.mark.parametrize(
+    "data", ["", "a,b\n1,2\n", "path\n", '"', "\0\0", "path,label,source,clip,fold,level,votes\n../../x,a,b,c,d,e,f\n"]
+)
 def test_a_manifest_that_is_none(tmp_path, data):
     (tmp_path / "manifest.csv").write_text(data)
-    with pytest.raises(InputError) as told: read_manifest(tmp_path)
+    with pytest.raises(InputError) as told:
+        read_manifest(tmp_path)
     assert "\n" not in str(told.value) and "manifest.csv" in str(told.value)
-    with pytest.raises(InputError, match="no manifest.csv"): read_manifest(tmp_path / "none")
+    with pytest.raises(InputError, match="no manifest.csv"):
+        read_manifest(tmp_path / "none")
 
 
 def test_find_counts_what_is_there(made):
     text = made.found.text()
-    assert text.startswith("Found 18 clips of 3 classes") and find(made.found.source, folds=3).clips.equals(made.found.clips)
+    assert text.startswith("Found 18 clips of 3 classes") and find(made.found.source, folds=3).clips.equals(
+        made.found.clips
+    )
 
 
 def test_copies_of_a_recording_lie_in_one_fold_where_folds_are_made(tmp_path):
     folder = folder_of(tmp_path / "in", dict(a=12, b=12))
-    for i in range(6): put(folder / "b" / f"copy{i}.wav").write_bytes((folder / "a" / f"{i}.wav").read_bytes())
+    for i in range(6):
+        put(folder / "b" / f"copy{i}.wav").write_bytes((folder / "a" / f"{i}.wav").read_bytes())
     clips = find(folder, folds=4).clips.set_index("clip")
     assert all(clips.fold[f"a/{i}"] == clips.fold[f"b/copy{i}"] for i in range(6)) and clips.fold.nunique() == 4
-    clips.assign(fold=[i % 4 + 1 for i in range(len(clips))])[["path", "label", "fold"]].to_csv(tmp_path / "list.csv", index=False)
+    clips.assign(fold=[i % 4 + 1 for i in range(len(clips))])[["path", "label", "fold"]].to_csv(
+        tmp_path / "list.csv", index=False
+    )
     given = find(tmp_path / "list.csv")
     assert given.clips.fold.tolist() == [i % 4 + 1 for i in range(len(clips))]
     assert "in another fold" in "".join(given.findings.detail)
@@ -364,9 +525,15 @@ def test_copies_of_a_recording_lie_in_one_fold_where_folds_are_made(tmp_path):
 
 def test_a_class_called_all_is_not_the_total():
     clips = pd.DataFrame(dict(clip=list("abc"), label=["all", "dog", "dog"]))
-    judged = pd.DataFrame(dict(label=["all", "all", "dog"], deformation=["drc", "stretch", "drc"], accepted=[True, False, True]))
+    judged = pd.DataFrame(
+        dict(label=["all", "all", "dog"], deformation=["drc", "stretch", "drc"], accepted=[True, False, True])
+    )
     table = curation.acceptance_summary(clips, judged).reset_index()
-    assert table[["label", "clips", "judged", "accepted"]].to_numpy().tolist() == [["all", 1, 2, 1], ["dog", 2, 1, 1], ["all", 3, 3, 2]]
+    assert table[["label", "clips", "judged", "accepted"]].to_numpy().tolist() == [
+        ["all", 1, 2, 1],
+        ["dog", 2, 1, 1],
+        ["all", 3, 3, 2],
+    ]
 
 
 @pytest.mark.parametrize("clips, words", [(4, "metric nets of all folds"), (12, "metric net for fold 1")])
@@ -376,12 +543,14 @@ def test_nets_that_are_no_better_than_no_learning_are_told(tmp_path, clips, word
         task.folder(tmp_path).mkdir(parents=True)
         told = dict(part=task.inputs["part"], clips=clips, dead=0, units=64, accuracy=0.1, baseline=0.9)
         (task.folder(tmp_path) / "quality.json").write_text(json.dumps(told))
-    with pytest.warns(UserWarning, match=words): selecting._nets(tasks, tmp_path)
+    with pytest.warns(UserWarning, match=words):
+        selecting._nets(tasks, tmp_path)
 
 
 def test_long_names_of_any_script_become_files(tmp_path):
     names = ["犬" * 80, "犬" * 79 + "猫", "x" * 300]
     files = safe_names(names)
     assert len(set(files)) == 3
-    for file in files: features.write_atomic(f"{tmp_path}/{file}_pitch1_3.flac", b"sound")
+    for file in files:
+        features.write_atomic(f"{tmp_path}/{file}_pitch1_3.flac", b"sound")
     assert len(list(tmp_path.iterdir())) == 3

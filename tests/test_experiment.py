@@ -24,7 +24,20 @@ from metaug.learning import classification
 from metaug.core import tasks
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
-from metaug.experiment import Arm, Graph, Settings, Task, check, digest, run_task, experiment, learn_classifier, one_thread, reasons, store_key
+from metaug.experiment import (
+    Arm,
+    Graph,
+    Settings,
+    Task,
+    check,
+    digest,
+    run_task,
+    experiment,
+    learn_classifier,
+    one_thread,
+    reasons,
+    store_key,
+)
 from metaug.experiment.work import _training_samples, _load, _originals, _seed
 from metaug.metric import learn_metric
 from metaug.selection import SCHEMES, Scheme
@@ -32,7 +45,9 @@ from metaug.selection import SCHEMES, Scheme
 from fastai.callback.core import Callback
 from fastai.callback.mixup import MixUp
 
-SMALL = Settings(schemes=("none", "brute", "metric", "random"), k=(3,), folds=(1,), valid_folds=1, epochs=1, metric_epochs=2)
+SMALL = Settings(
+    schemes=("none", "brute", "metric", "random"), k=(3,), folds=(1,), valid_folds=1, epochs=1, metric_epochs=2
+)
 
 
 @pytest.fixture(scope="session")
@@ -61,17 +76,21 @@ def test_a_store_is_named_by_what_the_files_hold(small, tmp_path):
 def test_a_rule_of_ones_own_that_changes_makes_other_tasks(tmp_path, monkeypatch):
     "Also where only a function that it calls has changed."
     code = "def half(judged): return judged.accepted * {}\n\ndef rule(judged, *, seed=0, effects=None): return half(judged)\n"
+
     def key():
         importlib.invalidate_caches()
         linecache.clearcache()
         sys.modules.pop("own_rules", None)
         return Graph("s", [1, 2, 3], Settings(("own_rules:rule",))).stages["classifiers"][0].key
+
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "own_rules.py").write_text(code.format(0.5))
     before = key()
     assert key() == before
     (tmp_path / "own_rules.py").write_text(code.format(0.25))
-    with pytest.raises(InputError, match="own_rules.py: has changed since it was imported for own_rules:rule"):  # the old text would run
+    with pytest.raises(
+        InputError, match="own_rules.py: has changed since it was imported for own_rules:rule"
+    ):  # the old text would run
         Graph("s", [1, 2, 3], Settings(("own_rules:rule",)))
     importlib.reload(sys.modules["own_rules"])
     after = Graph("s", [1, 2, 3], Settings(("own_rules:rule",))).stages["classifiers"][0]
@@ -81,15 +100,19 @@ def test_a_rule_of_ones_own_that_changes_makes_other_tasks(tmp_path, monkeypatch
 
 
 def test_a_scheme_that_one_process_knows_is_refused(small, monkeypatch):
-    monkeypatch.setitem(SCHEMES, "mine", Scheme(lambda judged, *, seed=0, effects=None: judged.accepted, "npair", None, False, "mine"))
-    with pytest.raises(InputError, match="scheme mine is known to this process only"): check(load_clips(small), SMALL._replace(schemes=("none", "mine")))
+    monkeypatch.setitem(
+        SCHEMES, "mine", Scheme(lambda judged, *, seed=0, effects=None: judged.accepted, "npair", None, False, "mine")
+    )
+    with pytest.raises(InputError, match="scheme mine is known to this process only"):
+        check(load_clips(small), SMALL._replace(schemes=("none", "mine")))
 
 
 def test_only_what_is_trained_must_be_possible(small):
     clips = load_clips(small)
     clips = clips[~(clips.label.eq("siren") & clips.fold.gt(2))]  # in folds 1 and 2 alone
     check(clips, SMALL._replace(schemes=("none",), folds=(3,)))  # tested on 3, chosen on 4
-    with pytest.raises(InputError, match="class siren has no clips outside folds .1, 2."): check(clips, SMALL._replace(schemes=("none",)))
+    with pytest.raises(InputError, match="class siren has no clips outside folds .1, 2."):
+        check(clips, SMALL._replace(schemes=("none",)))
     check(load_clips(small), SMALL._replace(k=(8,)))
 
 
@@ -128,7 +151,13 @@ def judged(outcome) -> pd.DataFrame:
 
 
 def test_a_silent_test_fold_changes_no_training_and_no_acceptance(small, outcome, tmp_path):
-    silent = experiment(str(changed(small, tmp_path / "silent", 1, np.zeros_like)), SMALL, cache=tmp_path / "cache", jobs=1, progress=False)
+    silent = experiment(
+        str(changed(small, tmp_path / "silent", 1, np.zeros_like)),
+        SMALL,
+        cache=tmp_path / "cache",
+        jobs=1,
+        progress=False,
+    )
     assert all(same(states(outcome, untouched_by_test_fold), states(silent, untouched_by_test_fold)))
     pd.testing.assert_frame_equal(judged(outcome), judged(silent))
     before, after = (np.stack(o.predictions.probabilities) for o in (outcome, silent))
@@ -137,13 +166,48 @@ def test_a_silent_test_fold_changes_no_training_and_no_acceptance(small, outcome
 
 def test_the_leak_test_can_fail(small, outcome, tmp_path):
     "Silence in a training fold does change the trainings."
-    silent = experiment(str(changed(small, tmp_path / "silent", 3, np.zeros_like)), SMALL, cache=tmp_path / "cache", jobs=1, progress=False)
+    silent = experiment(
+        str(changed(small, tmp_path / "silent", 3, np.zeros_like)),
+        SMALL,
+        cache=tmp_path / "cache",
+        jobs=1,
+        progress=False,
+    )
     assert not any(same(states(outcome, untouched_by_test_fold), states(silent, untouched_by_test_fold))[-4:])
 
 
 def test_tables_have_the_columns_of_the_design(outcome):
-    assert {"scheme", "k", "test", "seed", "label", "n", "correct", "confusion", "n_train", "share", "acceptance", "epochs", "steps", "seconds", "recipe"} <= set(outcome.results)
-    assert {"clip", "deformation", "level", "test", "valid", "k", "predicted", "votes", "similarity", "accepted", "neighbours", "to_original"} <= set(outcome.acceptance)
+    assert {
+        "scheme",
+        "k",
+        "test",
+        "seed",
+        "label",
+        "n",
+        "correct",
+        "confusion",
+        "n_train",
+        "share",
+        "acceptance",
+        "epochs",
+        "steps",
+        "seconds",
+        "recipe",
+    } <= set(outcome.results)
+    assert {
+        "clip",
+        "deformation",
+        "level",
+        "test",
+        "valid",
+        "k",
+        "predicted",
+        "votes",
+        "similarity",
+        "accepted",
+        "neighbours",
+        "to_original",
+    } <= set(outcome.acceptance)
     of = outcome.results.groupby("scheme").first()
     assert of.share["brute"] == 1 and of.share["none"] == pytest.approx(1 / 21)
     accepted = outcome.acceptance.accepted.mean()
@@ -170,7 +234,13 @@ def test_class_decides_on_validation_folds_and_class_oracle_on_the_test_fold(sma
     assert set(of.results.scheme) == {"class", "class-oracle"}
     on = {task.inputs["on"]: [row["fold"] for row in task.inputs["rows"]] for task in of.graph.stages["effects"]}
     assert set(on["validation"]) == {2} and set(on["test"]) == {1}
-    silent = experiment(str(changed(small, tmp_path / "silent", 1, np.zeros_like)), settings._replace(schemes=("class",)), cache=tmp_path / "cache", jobs=1, progress=False)
+    silent = experiment(
+        str(changed(small, tmp_path / "silent", 1, np.zeros_like)),
+        settings._replace(schemes=("class",)),
+        cache=tmp_path / "cache",
+        jobs=1,
+        progress=False,
+    )
     kept = {label: w for label, w in states(of, untouched_by_test_fold).items() if "oracle" not in label}
     assert all(same(kept, states(silent, untouched_by_test_fold)))
 
@@ -185,14 +255,17 @@ def sounds(folder, per_class) -> Path:
     rng = np.random.default_rng(0)
     for label, n in per_class.items():
         (folder / label).mkdir(parents=True)
-        for i in range(n): soundfile.write(folder / label / f"{i}.wav", 0.1 * rng.standard_normal(4410), 44100)
+        for i in range(n):
+            soundfile.write(folder / label / f"{i}.wav", 0.1 * rng.standard_normal(4410), 44100)
     return folder
 
 
 def with_folds(folder, n, of_b=None) -> Path:
     "A table of two classes in n folds, or class b in fewer."
     sounds(folder, {"a": 8, "b": 8})
-    rows = [(f"{label}/{i}.wav", label, 1 + i % folds) for label, folds in (("a", n), ("b", of_b or n)) for i in range(8)]
+    rows = [
+        (f"{label}/{i}.wav", label, 1 + i % folds) for label, folds in (("a", n), ("b", of_b or n)) for i in range(8)
+    ]
     pd.DataFrame(rows, columns=["path", "label", "fold"]).to_csv(folder / "clips.csv", index=False)
     return folder / "clips.csv"
 
@@ -208,10 +281,18 @@ BAD = {
     "class with one clip": (lambda d: sounds(d / "one", {"a": 4, "b": 1}), [], "b"),
     "one fold only": (lambda d: with_folds(d / "single", 1), [], "fold"),
     "too few folds for metric learning": (lambda d: with_folds(d / "three", 3), ["--schemes", "metric"], "folds"),
-    "class missing from a training set": (lambda d: with_folds(d / "partial", 4, of_b=2), ["--schemes", "none"], "class b has no clips outside folds [1, 2]"),
+    "class missing from a training set": (
+        lambda d: with_folds(d / "partial", 4, of_b=2),
+        ["--schemes", "none"],
+        "class b has no clips outside folds [1, 2]",
+    ),
     "text file named .wav": (lambda d: text_file(d / "text"), [], "0.wav"),
     "unknown scheme": (lambda d: with_folds(d / "scheme", 4), ["--schemes", "none,best"], "best"),
-    "k larger than the reference": (lambda d: with_folds(d / "k", 4), ["--schemes", "metric", "--k", "99"], "k must be"),
+    "k larger than the reference": (
+        lambda d: with_folds(d / "k", 4),
+        ["--schemes", "metric", "--k", "99"],
+        "k must be",
+    ),
 }
 
 
@@ -222,26 +303,51 @@ def test_bad_input_is_one_line_and_nothing_is_written(name, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     ran = metaug("run", "--data", source, "--out", tmp_path / "out", *options)
     assert ran.exit_code == 2, ran.output
-    assert len([line for line in ran.stderr.splitlines() if line.startswith("metaug: ")]) == 1 and word in ran.stderr and "Traceback" not in ran.output
+    assert (
+        len([line for line in ran.stderr.splitlines() if line.startswith("metaug: ")]) == 1
+        and word in ran.stderr
+        and "Traceback" not in ran.output
+    )
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_command_itself_ends_with_status_2(tmp_path):
-    ran = subprocess.run([sys.executable, "-m", "metaug.cli", "run", "--data", str(tmp_path / "nowhere")], cwd=tmp_path, capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "metaug.cli", "run", "--data", str(tmp_path / "nowhere")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert ran.returncode == 2 and ran.stderr.startswith("metaug: ") and ran.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
 def test_papermill_runs_the_notebook(root, small, outcome, tmp_path):
     "As a user does; the cache of the other tests makes it quick, and gives the same numbers."
-    parameters = dict(data=small, k=3, fold=1, valid_folds=1, epochs=1, metric_epochs=2, jobs=1, out=tmp_path / "out", cache=outcome.cache)
+    parameters = dict(
+        data=small,
+        k=3,
+        fold=1,
+        valid_folds=1,
+        epochs=1,
+        metric_epochs=2,
+        jobs=1,
+        out=tmp_path / "out",
+        cache=outcome.cache,
+    )
     command = [str(Path(sys.executable).parent / "papermill"), "nbs/05_experiment.ipynb", str(tmp_path / "out.ipynb")]
-    for name, value in parameters.items(): command += ["-p", name, str(value)]
-    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}  # figures go into the notebook
+    for name, value in parameters.items():
+        command += ["-p", name, str(value)]
+    environment = {
+        name: value for name, value in os.environ.items() if name != "MPLBACKEND"
+    }  # figures go into the notebook
     ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
     results = pd.read_parquet(tmp_path / "out" / "results.parquet")
-    pd.testing.assert_frame_equal(results.drop(columns=["confusion", "seconds", "data"]), outcome.results.drop(columns=["confusion", "seconds", "data"]))
+    pd.testing.assert_frame_equal(
+        results.drop(columns=["confusion", "seconds", "data"]),
+        outcome.results.drop(columns=["confusion", "seconds", "data"]),
+    )
     assert len(pd.read_parquet(tmp_path / "out" / "acceptance.parquet")) == 320
     notebook = json.loads((tmp_path / "out.ipynb").read_text())
     pictures = sum("image/png" in o.get("data", {}) for c in notebook["cells"] for o in c.get("outputs", []))
@@ -250,7 +356,8 @@ def test_papermill_runs_the_notebook(root, small, outcome, tmp_path):
 
 @pytest.fixture
 def single_thread():
-    with one_thread(): yield
+    with one_thread():
+        yield
 
 
 def test_sharing_is_exact(outcome, single_thread):
@@ -260,25 +367,47 @@ def test_sharing_is_exact(outcome, single_thread):
     pair = [1, 2]
     for part in (3, 4):
         excluded = sorted([*pair, part])
-        alone = learn_metric(mels, _originals(table, set(table.fold) - set(excluded)), {part: _originals(table, [part])}, epochs=SMALL.metric_epochs, seed=_seed(0, excluded))
+        alone = learn_metric(
+            mels,
+            _originals(table, set(table.fold) - set(excluded)),
+            {part: _originals(table, [part])},
+            epochs=SMALL.metric_epochs,
+            seed=_seed(0, excluded),
+        )
         shared = load_file(graph.net("npair", set(excluded), 0).folder(cache) / f"weights-{part}.safetensors")
         assert all(np.array_equal(alone.keep.weights(part)[name].numpy(), value) for name, value in shared.items())
     task = graph.classifiers[Arm("brute", None, 0), 1, 2]
     training, _ = _training_samples(task.inputs, cache, table)
     for fold in pair:
-        alone = learn_classifier(mels, training, {fold: _originals(table, [fold])}, epochs=SMALL.epochs, seed=_seed(0, pair))
+        alone = learn_classifier(
+            mels, training, {fold: _originals(table, [fold])}, epochs=SMALL.epochs, seed=_seed(0, pair)
+        )
         shared = load_file(task.folder(cache) / f"weights-{fold}.safetensors")
         assert all(np.array_equal(alone.keep.weights(fold)[name].numpy(), value) for name, value in shared.items())
 
 
 class Watch(Callback):
     "What a network is given, and what its answers cost, step by step; before mixup and after it."
+
     order = -1
-    def __init__(self): self.steps = []
-    def before_batch(self): self.before = self.x.clone(), self.y.clone()
+
+    def __init__(self):
+        self.steps = []
+
+    def before_batch(self):
+        self.before = self.x.clone(), self.y.clone()
+
     def after_loss(self):
         mixup = next((cb for cb in self.learn.cbs if isinstance(cb, MixUp)), None)
-        self.steps.append((*self.before, self.x.clone(), self.pred.detach(), self.learn.loss_grad.item(), mixup and (mixup.lam, mixup.yb1[0])))
+        self.steps.append(
+            (
+                *self.before,
+                self.x.clone(),
+                self.pred.detach(),
+                self.learn.loss_grad.item(),
+                mixup and (mixup.lam, mixup.yb1[0]),
+            )
+        )
 
 
 def watched(outcome, recipe, monkeypatch) -> list:
@@ -296,13 +425,16 @@ def cost(scores, target) -> float:
     return -sum(q * float(p) for q, p in zip(target, scores.log_softmax(0)))
 
 
-def one_hot(label, n): return [float(i == label) for i in range(n)]
+def one_hot(label, n):
+    return [float(i == label) for i in range(n)]
 
 
 def test_recipe_smooth_spreads_a_tenth_over_all_classes(outcome, single_thread, monkeypatch):
     for patches, labels, given, scores, loss, _ in watched(outcome, "smooth", monkeypatch):
         assert torch.equal(given, patches)
-        plain = [cost(of, [0.9 * q + 0.1 / len(of) for q in one_hot(label, len(of))]) for of, label in zip(scores, labels)]
+        plain = [
+            cost(of, [0.9 * q + 0.1 / len(of) for q in one_hot(label, len(of))]) for of, label in zip(scores, labels)
+        ]
         assert loss == pytest.approx(np.mean(plain), rel=1e-5)
 
 
@@ -322,7 +454,8 @@ def test_a_fold_with_one_clip_of_each_class_is_judged_with_the_training_clips_be
     table["path"] = [str(small.parent / path) for path in table.path]
     table.to_csv(tmp_path / "few.csv", index=False)
     few = SMALL._replace(schemes=("metric",), k=(1,))
-    with pytest.raises(InputError, match="a metric net needs 2"): experiment(str(tmp_path / "few.csv"), few, cache=tmp_path / "cache", jobs=1, progress=False)
+    with pytest.raises(InputError, match="a metric net needs 2"):
+        experiment(str(tmp_path / "few.csv"), few, cache=tmp_path / "cache", jobs=1, progress=False)
     more = table[table.fold.eq(1)].assign(fold=5, source="another")
     more["path"] = [shutil.copy(path, tmp_path / f"{i}.wav") for i, path in enumerate(more.path)]
     pd.concat([table, more]).to_csv(tmp_path / "few.csv", index=False)
@@ -333,10 +466,20 @@ def test_a_fold_with_one_clip_of_each_class_is_judged_with_the_training_clips_be
 def test_a_run_finds_its_background_noise_from_elsewhere(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     soundfile.write("noise.wav", 0.1 * np.random.default_rng(0).standard_normal(3 * 44100), 44100)
-    outcome = experiment(str(small), SMALL._replace(schemes=("none",), background=("noise.wav",)), cache=tmp_path / "cache", jobs=1, progress=False)
+    outcome = experiment(
+        str(small),
+        SMALL._replace(schemes=("none",), background=("noise.wav",)),
+        cache=tmp_path / "cache",
+        jobs=1,
+        progress=False,
+    )
     outcome.save(tmp_path / "out")
     noises = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["background"]
-    assert noises == [str(tmp_path / "noise.wav")] == experiment_module.notebook_parameters(outcome.graph.settings, str(small), 1, tmp_path)["background"]
+    assert (
+        noises
+        == [str(tmp_path / "noise.wav")]
+        == experiment_module.notebook_parameters(outcome.graph.settings, str(small), 1, tmp_path)["background"]
+    )
 
 
 OWN_NETS = """
@@ -360,23 +503,54 @@ unknown = Scheme(accept_metric, "triplet", None, False, "no such embedding")
 def test_an_embedding_of_ones_own_that_learns_as_npair_does_comes_to_the_same(small, outcome, tmp_path, monkeypatch):
     (tmp_path / "own_nets.py").write_text(OWN_NETS)
     monkeypatch.syspath_prepend(tmp_path)
-    run = lambda scheme: experiment(str(small), SMALL._replace(schemes=(f"own_nets:{scheme}",)), cache=tmp_path / "cache", jobs=1, progress=False)
+    run = lambda scheme: experiment(
+        str(small), SMALL._replace(schemes=(f"own_nets:{scheme}",)), cache=tmp_path / "cache", jobs=1, progress=False
+    )
     own = run("as_npair")
     assert set(own.acceptance.net) == set(own.quality.net) == {"own_nets:learn"}
     pd.testing.assert_frame_equal(judged(own).drop(columns="net"), judged(outcome).drop(columns="net"))
     a, b = (o.predictions.drop(columns="scheme").astype({"probabilities": str}) for o in (own, outcome))
     pd.testing.assert_frame_equal(a, b[outcome.predictions.scheme.eq("metric")].reset_index(drop=True))
-    with pytest.raises(InputError, match="embedding own_nets:missing must be module:name"): run("of_nothing")
-    with pytest.raises(InputError, match="embedding own_nets:size must be a function, got int"): run("of_a_number")
-    with pytest.raises(InputError, match="embedding must be one of npair, classifier or module:name of your own, got triplet"): run("unknown")
+    with pytest.raises(InputError, match="embedding own_nets:missing must be module:name"):
+        run("of_nothing")
+    with pytest.raises(InputError, match="embedding own_nets:size must be a function, got int"):
+        run("of_a_number")
+    with pytest.raises(
+        InputError, match="embedding must be one of npair, classifier or module:name of your own, got triplet"
+    ):
+        run("unknown")
 
 
 def test_run_makes_each_fold_a_notebook_with_the_same_numbers(small, outcome, tmp_path):
     (tmp_path / "cache").symlink_to(outcome.cache)
-    ran = metaug("run", "--data", small, "--schemes", "none,brute,metric,random", "--k", "3", "--folds", "1", "--valid-folds", "1", "--epochs", "1", "--metric-epochs", "2", "--jobs", "1", "--out", tmp_path, "--notebooks")
+    ran = metaug(
+        "run",
+        "--data",
+        small,
+        "--schemes",
+        "none,brute,metric,random",
+        "--k",
+        "3",
+        "--folds",
+        "1",
+        "--valid-folds",
+        "1",
+        "--epochs",
+        "1",
+        "--metric-epochs",
+        "2",
+        "--jobs",
+        "1",
+        "--out",
+        tmp_path,
+        "--notebooks",
+    )
     assert ran.exit_code == 0, ran.output
     assert f"Notebooks: {tmp_path / 'fold01.ipynb'}" in ran.stdout
-    whole, one = (pd.read_parquet(tmp_path / folder / "results.parquet").drop(columns=["confusion", "data"]) for folder in (".", "fold01"))
+    whole, one = (
+        pd.read_parquet(tmp_path / folder / "results.parquet").drop(columns=["confusion", "data"])
+        for folder in (".", "fold01")
+    )
     pd.testing.assert_frame_equal(whole, one)
     assert not list(tmp_path.glob(".*"))
 
@@ -388,7 +562,9 @@ def test_report_tells_and_writes_what_a_run_gave(outcome, tmp_path):
     assert "metric 3-NN against random 3-NN" in told.stdout and "brute against none" in told.stdout
     table = pd.read_csv(tmp_path / "summary.csv").set_index("name")
     correct = outcome.results.groupby("scheme").correct.sum() / outcome.results.groupby("scheme").n.sum()
-    assert table.accuracy["brute"] == pytest.approx(100 * correct["brute"]) and set(pd.read_csv(tmp_path / "comparisons.csv").a) >= {"brute", "metric 3-NN"}
+    assert table.accuracy["brute"] == pytest.approx(100 * correct["brute"]) and set(
+        pd.read_csv(tmp_path / "comparisons.csv").a
+    ) >= {"brute", "metric 3-NN"}
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -400,24 +576,68 @@ def test_report_refuses_what_is_no_table(tmp_path):
 
 def test_a_failed_task_names_itself_and_the_others_go_on(small, outcome, tmp_path, monkeypatch):
     work, version = experiment_module.WORK["classifier"]
+
     def fails(inputs, cache, out):
-        if inputs["scheme"] == "brute": raise FloatingPointError("on purpose")
+        if inputs["scheme"] == "brute":
+            raise FloatingPointError("on purpose")
         return work(inputs, cache, out)
+
     monkeypatch.setitem(experiment_module.WORK, "classifier", (fails, version))
     shutil.copytree(outcome.cache, tmp_path / "cache", ignore=shutil.ignore_patterns("classifier"))
-    options = ["run", "--data", small, "--schemes", "none,brute,metric,random", "--k", "3", "--folds", "1", "--valid-folds", "1", "--epochs", "1", "--metric-epochs", "2", "--jobs", "1", "--out", tmp_path]
+    options = [
+        "run",
+        "--data",
+        small,
+        "--schemes",
+        "none,brute,metric,random",
+        "--k",
+        "3",
+        "--folds",
+        "1",
+        "--valid-folds",
+        "1",
+        "--epochs",
+        "1",
+        "--metric-epochs",
+        "2",
+        "--jobs",
+        "1",
+        "--out",
+        tmp_path,
+    ]
     ran = metaug(*options)
-    assert ran.exit_code == 1 and "1 of 4 tasks failed, the others are kept; brute without folds [1, 2], seed 0: FloatingPointError: on purpose" in ran.stderr
+    assert (
+        ran.exit_code == 1
+        and "1 of 4 tasks failed, the others are kept; brute without folds [1, 2], seed 0: FloatingPointError: on purpose"
+        in ran.stderr
+    )
     log = next((tmp_path / "cache" / "failed").glob("*.log")).read_text()
     assert "brute without folds [1, 2]" in log and "Traceback" in log
-    assert len(list((tmp_path / "cache" / "classifier").glob("*/task.json"))) == 3 and not list(tmp_path.glob("cache/*/.*.partial"))
+    assert len(list((tmp_path / "cache" / "classifier").glob("*/task.json"))) == 3 and not list(
+        tmp_path.glob("cache/*/.*.partial")
+    )
     monkeypatch.undo()
     assert metaug(*options).exit_code == 0
 
 
 def test_a_dry_run_says_why(small, outcome, tmp_path):
     (tmp_path / "cache").symlink_to(outcome.cache)
-    common = ["run", "--data", small, "--k", "3", "--folds", "1", "--valid-folds", "1", "--metric-epochs", "2", "--out", tmp_path, "--dry-run"]
+    common = [
+        "run",
+        "--data",
+        small,
+        "--k",
+        "3",
+        "--folds",
+        "1",
+        "--valid-folds",
+        "1",
+        "--metric-epochs",
+        "2",
+        "--out",
+        tmp_path,
+        "--dry-run",
+    ]
     same, longer = (metaug(*common, "--epochs", epochs).output for epochs in (1, 2))
     assert same.count("done   ") == 2 + 1 + 4 and "to do" not in same
     assert longer.count(": epochs was 1, is 2") == 4 and longer.count("done   metric nets") == 2
@@ -430,8 +650,14 @@ def test_a_class_conditional_scheme_of_ones_own_is_not_taken_for_the_papers(tmp_
         'mine = Scheme(accept_all, None, "validation", False, "all")\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    graph = Graph("store", [1, 2, 3], Settings(("own_by_class:mine", "class", "class-oracle"), folds=(1,), valid_folds=1))
-    assert [task.inputs["scheme"] for task in graph.classifiers.values()] == ["own_by_class:mine", "class", "class-oracle"]
+    graph = Graph(
+        "store", [1, 2, 3], Settings(("own_by_class:mine", "class", "class-oracle"), folds=(1,), valid_folds=1)
+    )
+    assert [task.inputs["scheme"] for task in graph.classifiers.values()] == [
+        "own_by_class:mine",
+        "class",
+        "class-oracle",
+    ]
 
 
 def test_what_an_earlier_version_has_made_is_to_be_done_again(tmp_path, monkeypatch):
@@ -440,7 +666,9 @@ def test_what_an_earlier_version_has_made_is_to_be_done_again(tmp_path, monkeypa
     before = net.key, judged.key
     for task in (net, judged):
         task.folder(tmp_path).mkdir(parents=True)
-        (task.folder(tmp_path) / "task.json").write_text(json.dumps(dict(kind=task.kind, label=task.label, inputs=task.inputs)))
+        (task.folder(tmp_path) / "task.json").write_text(
+            json.dumps(dict(kind=task.kind, label=task.label, inputs=task.inputs))
+        )
     monkeypatch.setitem(experiment_module.WORK, "acceptance", (experiment_module.WORK["acceptance"][0], 1000))
     graph = Graph("s", [1, 2, 3, 4], Settings(("metric",), folds=(1,), valid_folds=1))
     net, judged = graph.stages["metric nets"][0], graph.stages["acceptance"][0]
@@ -461,7 +689,9 @@ def test_a_run_on_folds_that_lack_a_class_is_reported(small, tmp_path):
 
 
 def test_a_half_copied_task_is_done_again(tmp_path):
-    def work(inputs, cache, out): (out / "made.txt").write_text("new")
+    def work(inputs, cache, out):
+        (out / "made.txt").write_text("new")
+
     task = Task("toy", {}, "a toy", work)
     task.folder(tmp_path).mkdir(parents=True)
     (task.folder(tmp_path) / "made.txt").write_text("half")
@@ -475,7 +705,11 @@ def test_the_work_of_planning_grows_as_the_tasks_do(monkeypatch):
     monkeypatch.setattr(tasks, "digest", lambda value: calls.append(1) or digest(value))
     graph = Graph("s", list(range(1, 11)), Settings(("none", "class", "class-oracle", "metric"), seeds=(0, 1)))
     tasks = [task.key for stage in graph.stages.values() for task in stage]
-    assert len(tasks) == len(set(tasks)) and len(graph.stages["class-conditional classifiers"]) == 270 and len(graph.stages["effects"]) == 22
+    assert (
+        len(tasks) == len(set(tasks))
+        and len(graph.stages["class-conditional classifiers"]) == 270
+        and len(graph.stages["effects"]) == 22
+    )
     assert len(calls) < 20 * len(tasks)  # it had been thousands of times as many, and minutes
 
 
@@ -488,11 +722,24 @@ def test_notebooks_that_cannot_be_made_are_refused_before_any_work(tmp_path, mon
 def test_one_background_recording_needs_no_list(small, tmp_path):
     soundfile.write(tmp_path / "street.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 44100), 44100)
     clips, path = load_clips(small), str(tmp_path / "street.wav")
-    assert store_key(clips, Settings(background=path)) == store_key(clips, Settings(background=(path,))) != store_key(clips, Settings())
+    assert (
+        store_key(clips, Settings(background=path))
+        == store_key(clips, Settings(background=(path,)))
+        != store_key(clips, Settings())
+    )
 
 
 def test_epochs_as_the_paper_counts_them_and_the_classifiers_own_network(small, tmp_path):
-    one = Settings(("none", "classifier", "weight"), k=(3,), folds=(1,), valid_folds=1, epochs=2, metric_epochs=2, budget="epochs", recipe="mixup")
+    one = Settings(
+        ("none", "classifier", "weight"),
+        k=(3,),
+        folds=(1,),
+        valid_folds=1,
+        epochs=2,
+        metric_epochs=2,
+        budget="epochs",
+        recipe="mixup",
+    )
     outcome = experiment(str(small), one, cache=tmp_path, jobs=1, progress=False)
     for (arm, _, _), task in outcome.graph.classifiers.items():
         folder = task.folder(outcome.cache)
@@ -500,15 +747,30 @@ def test_epochs_as_the_paper_counts_them_and_the_classifiers_own_network(small, 
         judged = judged[judged.net.eq("classifier" if arm.scheme == "classifier" else "npair")]
         chosen = {"none": 0, "classifier": judged.accepted.sum(), "weight": judged.own_votes.gt(0).sum()}[arm.scheme]
         assert counts["steps"] == 2 * -(-(16 + chosen) // 32), arm
-        weights = {"none": 0, "classifier": judged.accepted.sum(), "weight": (judged.own_votes / judged.k).sum()}[arm.scheme]
+        weights = {"none": 0, "classifier": judged.accepted.sum(), "weight": (judged.own_votes / judged.k).sum()}[
+            arm.scheme
+        ]
         assert counts["n_train"] == pytest.approx(16 + weights)
     nets = {task.inputs["net"]: task.folder(outcome.cache) for task in outcome.graph.stages["metric nets"]}
-    assert all(np.load(next(folder.glob("embedding-*.npz")))["samples"].shape[1] == 64 for folder in nets.values()) and len(nets) == 2
+    assert (
+        all(np.load(next(folder.glob("embedding-*.npz")))["samples"].shape[1] == 64 for folder in nets.values())
+        and len(nets) == 2
+    )
 
 
 def test_a_last_batch_of_one_patch_is_not_blended():
     blend = classification._Blended(0.4)
-    blend.learn = type("L", (), dict(x=torch.zeros(1, 1, 4, 4), xb=(torch.zeros(1, 1, 4, 4),), y=torch.tensor([1]), yb=(torch.tensor([1]),), training=True))()
+    blend.learn = type(
+        "L",
+        (),
+        dict(
+            x=torch.zeros(1, 1, 4, 4),
+            xb=(torch.zeros(1, 1, 4, 4),),
+            y=torch.tensor([1]),
+            yb=(torch.tensor([1]),),
+            training=True,
+        ),
+    )()
     blend.before_batch()
     assert blend.lam.tolist() == [1.0] and blend.yb1 is blend.learn.yb
 

@@ -16,9 +16,11 @@ from metaug.datasets import InputError
 
 
 def refused(call, *parts):
-    with pytest.raises(InputError) as error: call()
+    with pytest.raises(InputError) as error:
+        call()
     assert "\n" not in str(error.value)
-    for part in parts: assert part in str(error.value)
+    for part in parts:
+        assert part in str(error.value)
 
 
 @pytest.mark.parametrize("reader", fuzz.READERS)
@@ -31,7 +33,8 @@ def test_any_bytes_give_a_result_or_one_line(reader):
 class Runs:
     "What a pickle of it does when it is loaded."
 
-    def __reduce__(self): return os.mkdir, ("harm",)
+    def __reduce__(self):
+        return os.mkdir, ("harm",)
 
 
 # ---- stores
@@ -51,28 +54,37 @@ def restated(store, change):
 
 def _set(path, value):
     def change(about):
-        for key in path[:-1]: about = about[key]
+        for key in path[:-1]:
+            about = about[key]
         about[path[-1]] = value
+
     return change
 
 
-@pytest.mark.parametrize("change, why", [
-    (_set(["shape", 0], 21 * 2**40), "samples for 2 clips"),
-    (_set(["shape"], [42, 128, 2**40]), "at most"),
-    (_set(["shape"], [42, 2**40, 5]), "128 bands"),
-    (_set(["data_type"], "float64"), "float16"),
-    (_set(["chunk_grid", "configuration", "chunk_shape"], [2**40, 128, 5]), "a shard must hold a clip"),
-    (_set(["codecs", 0, "configuration", "chunk_shape"], [2**40, 128, 5]), "a chunk must hold a sample"),
-    (_set(["codecs", 0, "name"], "numcodecs.pickle"), "codec numcodecs.pickle is not one of a store's"),
-    (_set(["codecs", 0, "configuration", "codecs"], [{"name": "pickle"}]), "codec pickle"),
-    (_set(["zarr_format"], 2), "float16"),
-    (_set(["shape"], "x"), "no log-mel store"),
-])
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        (_set(["shape", 0], 21 * 2**40), "samples for 2 clips"),
+        (_set(["shape"], [42, 128, 2**40]), "at most"),
+        (_set(["shape"], [42, 2**40, 5]), "128 bands"),
+        (_set(["data_type"], "float64"), "float16"),
+        (_set(["chunk_grid", "configuration", "chunk_shape"], [2**40, 128, 5]), "a shard must hold a clip"),
+        (_set(["codecs", 0, "configuration", "chunk_shape"], [2**40, 128, 5]), "a chunk must hold a sample"),
+        (_set(["codecs", 0, "name"], "numcodecs.pickle"), "codec numcodecs.pickle is not one of a store's"),
+        (_set(["codecs", 0, "configuration", "codecs"], [{"name": "pickle"}]), "codec pickle"),
+        (_set(["zarr_format"], 2), "float16"),
+        (_set(["shape"], "x"), "no log-mel store"),
+    ],
+)
 def test_store_with_a_hostile_description(store, change, why):
     from metaug.features import LogMelStore
 
     restated(store, change)
-    refused(lambda: LogMelStore.open(str(store)), "no log-mel store that can be read" if why == "no log-mel store" else "", why)
+    refused(
+        lambda: LogMelStore.open(str(store)),
+        "no log-mel store that can be read" if why == "no log-mel store" else "",
+        why,
+    )
 
 
 def test_store_of_zarr_2_with_pickled_chunks_runs_nothing(store, tmp_path, monkeypatch):
@@ -80,7 +92,20 @@ def test_store_of_zarr_2_with_pickled_chunks_runs_nothing(store, tmp_path, monke
 
     monkeypatch.chdir(tmp_path)
     (store / "mels/zarr.json").unlink()
-    (store / "mels/.zarray").write_text(json.dumps(dict(zarr_format=2, shape=[42, 128, 5], chunks=[21, 128, 5], dtype="|O", compressor=None, filters=[{"id": "pickle"}], fill_value=None, order="C")))
+    (store / "mels/.zarray").write_text(
+        json.dumps(
+            dict(
+                zarr_format=2,
+                shape=[42, 128, 5],
+                chunks=[21, 128, 5],
+                dtype="|O",
+                compressor=None,
+                filters=[{"id": "pickle"}],
+                fill_value=None,
+                order="C",
+            )
+        )
+    )
     (store / "mels/0.0.0").write_bytes(pickle.dumps(Runs()))
     refused(lambda: LogMelStore.open(str(store)).read(0))
     assert not Path("harm").exists()
@@ -117,7 +142,19 @@ def test_histories_that_grow_without_end(tmp_path):
     refused(lambda: read_history(history(tmp_path, [("TimeStretch", dict(rate=1))] * 10_000)), "at most 20")
 
 
-@pytest.mark.parametrize("text", ['{"sandbox":' * 900 + "1" + "}" * 900, "[" * 100_000, '{"a":' + "9" * 10_000 + "}", '{"sandbox": {"muda": {"history": [{"py/object": "os.system"}]}}}', "\ud800", "null", '{"sandbox": []}', '{"sandbox": {"muda": {"history": {"a": 1}}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"sandbox":' * 900 + "1" + "}" * 900,
+        "[" * 100_000,
+        '{"a":' + "9" * 10_000 + "}",
+        '{"sandbox": {"muda": {"history": [{"py/object": "os.system"}]}}}',
+        "\ud800",
+        "null",
+        '{"sandbox": []}',
+        '{"sandbox": {"muda": {"history": {"a": 1}}}}',
+    ],
+)
 def test_histories_that_are_none(tmp_path, text):
     from metaug.augmentation import read_history
 
@@ -128,7 +165,8 @@ def test_histories_that_are_none(tmp_path, text):
 def test_a_history_of_a_terabyte_is_not_read(tmp_path):
     from metaug.augmentation import read_history
 
-    with open(tmp_path / "a.jams", "wb") as f: f.truncate(1 << 40)
+    with open(tmp_path / "a.jams", "wb") as f:
+        f.truncate(1 << 40)
     refused(lambda: read_history(tmp_path / "a.jams"), "at most")
 
 
@@ -145,7 +183,10 @@ def test_weights_run_no_code(tmp_path, monkeypatch):
     refused(lambda: load_weights(network, "w.safetensors"), "no weights of this network")
     torch.save(dict(a=Runs()), "w.safetensors")
     refused(lambda: load_weights(network, "w.safetensors"), "no weights of this network")
-    for header in ({"weight": dict(dtype="F32", shape=[2**40, 2], data_offsets=[0, 2**43])}, {"weight": dict(dtype="F32", shape=[2, 2], data_offsets=[0, 16])}):
+    for header in (
+        {"weight": dict(dtype="F32", shape=[2**40, 2], data_offsets=[0, 2**43])},
+        {"weight": dict(dtype="F32", shape=[2, 2], data_offsets=[0, 16])},
+    ):
         text = json.dumps(header).encode()
         Path("w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(16))
         refused(lambda: load_weights(network, "w.safetensors"), "no weights of this network")
@@ -165,7 +206,8 @@ def test_absurd_statements_take_no_memory(tmp_path):
 
     import soundfile as sf
 
-    for name in ("a.w64", "b.rf64", "c.flac", "d.wav", "e.aiff", "f.caf", "g.au"): sf.write(tmp_path / name, np.zeros(1000), 8000)
+    for name in ("a.w64", "b.rf64", "c.flac", "d.wav", "e.aiff", "f.caf", "g.au"):
+        sf.write(tmp_path / name, np.zeros(1000), 8000)
     for path in tmp_path.iterdir():
         data = bytearray(path.read_bytes())
         for at in range(4, min(len(data) - 8, 200), 2):
@@ -202,4 +244,5 @@ def test_parquet_text_that_is_no_utf8_is_one_line(tmp_path):
 
     broken = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 3, 6], np.int32)), pa.py_buffer(b"3.\xffa.w"))
     pq.write_table(pa.table(dict(path=broken, label=["a", "b"])), tmp_path / "clips.parquet")
-    with pytest.raises(InputError, match="clips.parquet"): load_clips(tmp_path / "clips.parquet")
+    with pytest.raises(InputError, match="clips.parquet"):
+        load_clips(tmp_path / "clips.parquet")

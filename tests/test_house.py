@@ -19,7 +19,15 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PLAIN = {"__init__", "_modidx", "cli", "core.moved", "batches", "networks", "metric"}  # modules that no notebook writes: faces and the command
+PLAIN = {
+    "__init__",
+    "_modidx",
+    "cli",
+    "core.moved",
+    "batches",
+    "networks",
+    "metric",
+}  # modules that no notebook writes: faces and the command
 TOP = {
     ".ci", ".github", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
     "_quarto.yml", "metaug", "nbs", "requirements.lock", "settings.ini", "setup.py", "tests",
@@ -31,7 +39,9 @@ spec.loader.exec_module(house)
 
 NOTEBOOKS = house.notebooks()
 LESSONS = [p for p in NOTEBOOKS if re.match(r"[0-9]", p.name)]
-WRITERS = LESSONS + [p for p in NOTEBOOKS if p.parent not in (ROOT / "nbs", ROOT / "nbs/tutorials")]  # lessons and rooms
+WRITERS = LESSONS + [
+    p for p in NOTEBOOKS if p.parent not in (ROOT / "nbs", ROOT / "nbs/tutorials")
+]  # lessons and rooms
 
 
 def module_name(path: Path) -> str:
@@ -86,12 +96,19 @@ def place(module: str) -> int:
 
 def metaug_imports(path: Path, code: str) -> set[str]:
     "Give the modules below metaug, as `core.files`, that code of a file imports from."
-    found, here = set(), ("metaug", *path.relative_to(ROOT / "metaug").parts[:-1]) if path.is_relative_to(ROOT / "metaug") else ()
+    found, here = (
+        set(),
+        ("metaug", *path.relative_to(ROOT / "metaug").parts[:-1]) if path.is_relative_to(ROOT / "metaug") else (),
+    )
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             found |= {a.name.removeprefix("metaug.") for a in node.names if a.name.startswith("metaug.")}
         elif isinstance(node, ast.ImportFrom):
-            inside = [*here[: len(here) - node.level + 1], *(node.module or "").split(".")] if node.level else (node.module or "").split(".")
+            inside = (
+                [*here[: len(here) - node.level + 1], *(node.module or "").split(".")]
+                if node.level
+                else (node.module or "").split(".")
+            )
             inside = [part for part in inside if part]
             if inside[:1] == ["metaug"]:
                 found |= {".".join(inside[1:])} if len(inside) > 1 else {a.name for a in node.names}
@@ -102,7 +119,9 @@ def project_files() -> list[Path]:
     "List the files that are, or would be, committed."
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a git checkout")
-    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     return [ROOT / n for n in names.split("\0") if n and (ROOT / n).is_file()]
 
 
@@ -136,7 +155,9 @@ def test_rooms_of_a_wing_import_each_other_one_way():
 def test_a_module_has_one_idea(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     said = any(re.match(r"# (Longer|Long) than 350 lines", line) for line in lines)
-    assert len(lines) <= 350 or said, f"{path.name} has {len(lines)} lines; split it, or say why not in a comment `# Longer than 350 lines: …`"
+    assert len(lines) <= 350 or said, (
+        f"{path.name} has {len(lines)} lines; split it, or say why not in a comment `# Longer than 350 lines: …`"
+    )
 
 
 def test_the_sidebar_lists_each_room_once():
@@ -145,11 +166,34 @@ def test_the_sidebar_lists_each_room_once():
     assert sorted(re.findall(r"^ +- (nbs/\w+/\w+\.ipynb)$", text, flags=re.M)) == sorted(rooms)
 
 
-@pytest.mark.parametrize("module", ["core.neighbours", "core.statistics", "selection.algorithm", "selection.effects", "analysis.tables", "analysis.comparisons"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "core.neighbours",
+        "core.statistics",
+        "selection.algorithm",
+        "selection.effects",
+        "analysis.tables",
+        "analysis.comparisons",
+    ],
+)
 def test_science_on_tables_imports_no_plumbing(module):
     path = ROOT / "metaug" / f"{module.replace('.', '/')}.py"
-    plain = {"core.checks", "core.constants", "core.neighbours", "core.statistics", *WINGS, "selection.algorithm", "analysis.tables"}
-    assert metaug_imports(path, path.read_text(encoding="utf-8")) <= plain - {"core", "datasets", "experiment", "learning"}
+    plain = {
+        "core.checks",
+        "core.constants",
+        "core.neighbours",
+        "core.statistics",
+        *WINGS,
+        "selection.algorithm",
+        "analysis.tables",
+    }
+    assert metaug_imports(path, path.read_text(encoding="utf-8")) <= plain - {
+        "core",
+        "datasets",
+        "experiment",
+        "learning",
+    }
 
 
 def run_python(code: str) -> str:
@@ -186,7 +230,9 @@ def test_a_notebook_writes_one_module(path):
     if path in LESSONS:
         assert re.fullmatch(r"\d\d_\w+", path.stem), f"{path.name}: lessons are numbered 00 to 08"
     else:
-        assert (path.parent.name, path.stem) == (wing, room), f"{path.name}: a room's notebook lies in its wing and is called as its module"
+        assert (path.parent.name, path.stem) == (wing, room), (
+            f"{path.name}: a room's notebook lies in its wing and is called as its module"
+        )
 
 
 def test_each_module_has_its_notebook():
@@ -198,16 +244,36 @@ def test_each_module_has_its_notebook():
 def prepared(tmp_path_factory) -> Path:  # a copy of the project after `make prepare`
     "Do in a copy what `make prepare` does here."
     copy = tmp_path_factory.mktemp("prepared") / "metaug"
-    skip = shutil.ignore_patterns(".git", ".venv", "_docs", "_proc", "api", "runs", "__pycache__", ".ipynb_checkpoints", ".pytest_cache", "*.egg-info")
+    skip = shutil.ignore_patterns(
+        ".git",
+        ".venv",
+        "_docs",
+        "_proc",
+        "api",
+        "runs",
+        "__pycache__",
+        ".ipynb_checkpoints",
+        ".pytest_cache",
+        "*.egg-info",
+    )
     shutil.copytree(ROOT, copy, ignore=skip)
     bin_ = Path(sys.executable).parent
-    for command in ([sys.executable, ".ci/house.py", "tidy"], [bin_ / "nbdev_clean"], [bin_ / "nbdev_export"], [sys.executable, ".ci/house.py", "readme"]):
+    for command in (
+        [sys.executable, ".ci/house.py", "tidy"],
+        [bin_ / "nbdev_clean"],
+        [bin_ / "nbdev_export"],
+        [sys.executable, ".ci/house.py", "readme"],
+    ):
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}: {done.stderr}"
     return copy
 
 
-@pytest.mark.parametrize("path", [*sorted((ROOT / "metaug").rglob("*.py")), *NOTEBOOKS, ROOT / "README.md"], ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path",
+    [*sorted((ROOT / "metaug").rglob("*.py")), *NOTEBOOKS, ROOT / "README.md"],
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
+)
 def test_prepare_changes_nothing(path, prepared):
     new = (prepared / path.relative_to(ROOT)).read_text(encoding="utf-8")
     assert path.read_text(encoding="utf-8") == new, f"{path.name} is out of step: run `make prepare` and commit"
@@ -242,7 +308,9 @@ def test_outputs_are_stored_and_are_not_errors(path):
 @each_notebook
 def test_a_notebook_begins_with_title_and_summary(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    assert re.match(r"# \S.*\n\n> \S", house.source(cells[0])), f"{path.name}: begin with `# Title`, an empty line and `> one line`"
+    assert re.match(r"# \S.*\n\n> \S", house.source(cells[0])), (
+        f"{path.name}: begin with `# Title`, an empty line and `> one line`"
+    )
 
 
 @each_writer
@@ -255,10 +323,17 @@ def test_an_exported_cell_imports_or_computes(path):
 
 def test_clean_keeps_papermills_parameters(tmp_path):
     shutil.copy(ROOT / "settings.ini", tmp_path)
-    cell = nbformat.v4.new_code_cell("k = 5", metadata={"tags": ["parameters"], "collapsed": True}, execution_count=3, id="ab12cd34")
+    cell = nbformat.v4.new_code_cell(
+        "k = 5", metadata={"tags": ["parameters"], "collapsed": True}, execution_count=3, id="ab12cd34"
+    )
     nb = nbformat.v4.new_notebook(cells=[cell])
     nbformat.write(nb, tmp_path / "one.ipynb")
-    subprocess.run([Path(sys.executable).parent / "nbdev_clean", "--fname", "one.ipynb"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(
+        [Path(sys.executable).parent / "nbdev_clean", "--fname", "one.ipynb"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
     cleaned = json.loads((tmp_path / "one.ipynb").read_text(encoding="utf-8"))["cells"][0]
     assert cleaned["metadata"] == {"tags": ["parameters"]}
     assert (cleaned["id"], cleaned["execution_count"]) == ("ab12cd34", None)
@@ -269,8 +344,25 @@ def test_the_experiment_has_parameters():
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
     assert len(tagged) == 1
-    wanted = {"data", "fold", "k", "schemes", "seed", "epochs", "metric_epochs", "recipe", "engine", "valid_folds", "out"}
-    assert wanted <= {t.id for n in ast.parse(house.source(tagged[0])).body if isinstance(n, ast.Assign | ast.AnnAssign) for t in getattr(n, "targets", None) or [n.target]}
+    wanted = {
+        "data",
+        "fold",
+        "k",
+        "schemes",
+        "seed",
+        "epochs",
+        "metric_epochs",
+        "recipe",
+        "engine",
+        "valid_folds",
+        "out",
+    }
+    assert wanted <= {
+        t.id
+        for n in ast.parse(house.source(tagged[0])).body
+        if isinstance(n, ast.Assign | ast.AnnAssign)
+        for t in getattr(n, "targets", None) or [n.target]
+    }
 
 
 # ---------------------------------------------------------------- what code and files must not hold
@@ -284,17 +376,25 @@ def offences(code: str) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
             found.append((node.lineno, "import *"))
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {getattr(node, "module", None) or "", *(a.name for a in node.names)} if isinstance(node, ast.ImportFrom) else {a.name for a in node.names}
+            names = (
+                {getattr(node, "module", None) or "", *(a.name for a in node.names)}
+                if isinstance(node, ast.ImportFrom)
+                else {a.name for a in node.names}
+            )
             found += [(node.lineno, f"import {n}") for n in names & {"pickle", "jsonpickle", "pdb"}]
         if isinstance(node, ast.Assert):
             found.append((node.lineno, "assert"))
-        if isinstance(node, ast.ExceptHandler) and (node.type is None or all(isinstance(n, ast.Pass) for n in node.body)):
+        if isinstance(node, ast.ExceptHandler) and (
+            node.type is None or all(isinstance(n, ast.Pass) for n in node.body)
+        ):
             found.append((node.lineno, "silent except"))
         if text in {"print", "eval", "exec", "breakpoint", "random.seed"}:
             found.append((node.lineno, text))
         if re.fullmatch(r"(np|numpy)\.random\.(?!default_rng|Generator|SeedSequence|PCG64|Philox)\w+", text):
             found.append((node.lineno, text))
-        if text == "torch.load" and not any(k.arg == "weights_only" and getattr(k.value, "value", None) is True for k in node.keywords):
+        if text == "torch.load" and not any(
+            k.arg == "weights_only" and getattr(k.value, "value", None) is True for k in node.keywords
+        ):
             found.append((node.lineno, "torch.load without weights_only=True"))
     return [f"line {line}: {what}" for line, what in sorted(found)]
 
@@ -305,13 +405,32 @@ def test_library_code_keeps_to_the_style(path):
 
 
 @pytest.mark.parametrize(
-    "code", ["from a import *", "import pickle", "from pickle import load", "assert x", "try: f()\nexcept E: pass", "print(1)", "np.random.rand(3)", "torch.load(f)", "torch.load(f, weights_only=False)"]
+    "code",
+    [
+        "from a import *",
+        "import pickle",
+        "from pickle import load",
+        "assert x",
+        "try: f()\nexcept E: pass",
+        "print(1)",
+        "np.random.rand(3)",
+        "torch.load(f)",
+        "torch.load(f, weights_only=False)",
+    ],
 )
 def test_offences_are_seen(code):
     assert offences(code)
 
 
-@pytest.mark.parametrize("code", ["from a import b", "np.random.default_rng(0)", "torch.load(f, weights_only=True)", "try: f()\nexcept E as e: raise F from e"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from a import b",
+        "np.random.default_rng(0)",
+        "torch.load(f, weights_only=True)",
+        "try: f()\nexcept E as e: raise F from e",
+    ],
+)
 def test_good_code_passes(code):
     assert offences(code) == []
 
@@ -333,11 +452,15 @@ def test_files_name_nothing_foreign():
             continue  # pictures and sounds
         if path.suffix == ".ipynb":  # embedded pictures and players can hold any letters
             text = re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)
-        found += [f"{path.relative_to(ROOT)}: {what}: {m[0]!r}" for what, mark in FOREIGN.items() if (m := mark.search(text))]
+        found += [
+            f"{path.relative_to(ROOT)}: {what}: {m[0]!r}" for what, mark in FOREIGN.items() if (m := mark.search(text))
+        ]
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("text", ["see /" + "home/me/x", "File '/" + "tmp/tmpab/x.wav'", "https://" + HOSTS[0] + "/simple"])
+@pytest.mark.parametrize(
+    "text", ["see /" + "home/me/x", "File '/" + "tmp/tmpab/x.wav'", "https://" + HOSTS[0] + "/simple"]
+)
 def test_foreign_names_are_seen(text):
     assert any(mark.search(text) for mark in FOREIGN.values())
 
@@ -406,21 +529,40 @@ def test_relink():
 
 
 def test_tidied_hides_in_a_way_that_all_tools_know():
-    nb = {"cells": [{"cell_type": "code", "source": ["#| hide\n", "import os"], "outputs": []}, {"cell_type": "markdown", "source": "#| hide"}]}
+    nb = {
+        "cells": [
+            {"cell_type": "code", "source": ["#| hide\n", "import os"], "outputs": []},
+            {"cell_type": "markdown", "source": "#| hide"},
+        ]
+    }
     assert [house.source(c) for c in house.tidied(nb)["cells"]] == ["#| include: false\nimport os", "#| hide"]
 
 
-@pytest.mark.parametrize("text", ["/x/site-packages/a.py:1: FutureWarning: old\n", "sox WARN compand: compand clipped 6 samples; decrease volume?\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/x/site-packages/a.py:1: FutureWarning: old\n",
+        "sox WARN compand: compand clipped 6 samples; decrease volume?\n",
+    ],
+)
 def test_tidied_drops_other_programs_warnings_alone(text):
-    kept = [{"output_type": "stream", "name": "stderr", "text": ["our own word\n"]}, {"output_type": "execute_result", "data": {}}]
+    kept = [
+        {"output_type": "stream", "name": "stderr", "text": ["our own word\n"]},
+        {"output_type": "execute_result", "data": {}},
+    ]
     warning = {"output_type": "stream", "name": "stderr", "text": [text]}
     nb = {"cells": [{"cell_type": "code", "source": "1", "outputs": [warning, *kept]}]}
     assert house.tidied(nb)["cells"][0]["outputs"] == kept
 
 
 def test_tidied_puts_the_title_first():
-    title, exp = {"cell_type": "markdown", "source": "# T\n\n> t"}, {"cell_type": "code", "source": "#| default_exp t", "outputs": []}
-    assert house.tidied({"cells": [exp, title]})["cells"] == house.tidied({"cells": [title, exp]})["cells"] == [title, exp]
+    title, exp = (
+        {"cell_type": "markdown", "source": "# T\n\n> t"},
+        {"cell_type": "code", "source": "#| default_exp t", "outputs": []},
+    )
+    assert (
+        house.tidied({"cells": [exp, title]})["cells"] == house.tidied({"cells": [title, exp]})["cells"] == [title, exp]
+    )
 
 
 def test_equations_become_mathml():
@@ -432,7 +574,9 @@ def test_equations_become_mathml():
 
 
 def test_broken_links_are_found(tmp_path):
-    (tmp_path / "a.html").write_text('<a href="b.html#x">1</a> <a href="b.html#y">2</a> <a href="c.html">3</a> <img src="d.png"> <a href="https://x.org">4</a> <a href="#z">5</a>')
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#x">1</a> <a href="b.html#y">2</a> <a href="c.html">3</a> <img src="d.png"> <a href="https://x.org">4</a> <a href="#z">5</a>'
+    )
     (tmp_path / "b.html").write_text('<h1 id="x">b</h1> <a href="a.html">back</a>')
     assert house.broken_links(tmp_path) == ["a.html: b.html#y", "a.html: c.html", "a.html: d.png", "a.html: #z"]
 
@@ -440,12 +584,22 @@ def test_broken_links_are_found(tmp_path):
 def test_the_site_builds_without_a_warning(prepared):
     smalldocs = Path(sys.executable).parent / "smalldocs"
     env = {**os.environ, "PATH": f"{smalldocs.parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run([sys.executable, "-W", "ignore", smalldocs, "render", "--strict", "."], cwd=prepared, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", smalldocs, "render", "--strict", "."],
+        cwd=prepared,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert house.broken_links(prepared / "_docs") == []
     pages = {p.relative_to(prepared / "_docs").with_suffix("") for p in (prepared / "_docs/nbs").rglob("*.html")}
     assert pages == {p.relative_to(ROOT).with_suffix("") for p in NOTEBOOKS}
     assert {p.stem.split(".")[-1] for p in (prepared / "_docs/api").glob("*.html")} >= {p.stem for p in MODULES}
     for page in (prepared / "_docs/nbs").rglob("*.html"):
-        assert not re.search(r'<(?:script|link)[^>]*(?:katex|mathjax)', page.read_text(encoding="utf-8")), f"{page.name} needs a network"
-        assert "#| " not in re.sub(r"<p>.*?</p>|<li>.*?</li>", "", page.read_text(encoding="utf-8"), flags=re.S), f"{page.name} shows a directive"
+        assert not re.search(r"<(?:script|link)[^>]*(?:katex|mathjax)", page.read_text(encoding="utf-8")), (
+            f"{page.name} needs a network"
+        )
+        assert "#| " not in re.sub(r"<p>.*?</p>|<li>.*?</li>", "", page.read_text(encoding="utf-8"), flags=re.S), (
+            f"{page.name} shows a directive"
+        )

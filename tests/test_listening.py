@@ -18,7 +18,19 @@ import soundfile
 from metaug.augmentation import augment, deform, store_attrs
 from metaug.datasets import InputError, read_audio
 from metaug.features import LogMelStore
-from metaug.listening import browse, by_sample, embed_json, find_store, page_data, listening_order, listening_page, medium, mp3, page, why_silent
+from metaug.listening import (
+    browse,
+    by_sample,
+    embed_json,
+    find_store,
+    page_data,
+    listening_order,
+    listening_page,
+    medium,
+    mp3,
+    page,
+    why_silent,
+)
 from metaug.listening.contents import _needed_rows, _judgements_of_k, _tables
 from metaug.selection import acceptance, by_class_deformation
 
@@ -30,32 +42,87 @@ def make_clips(folder) -> pd.DataFrame:  # 24 clips of 0.6 s: 3 classes with hos
     rng, t, rows = np.random.default_rng(0), np.arange(26460) / 44100, []
     for (number, label), fold, copy in itertools.product(enumerate(HOSTILE), range(1, 5), range(2)):
         pitch = rng.uniform(300, 600)
-        y = [np.sin(2 * np.pi * pitch * t), np.sin(2 * np.pi * pitch * t * (1 + t)), rng.standard_normal(len(t)) / 4][number] * 0.5 * np.hanning(len(t))
+        y = (
+            [np.sin(2 * np.pi * pitch * t), np.sin(2 * np.pi * pitch * t * (1 + t)), rng.standard_normal(len(t)) / 4][
+                number
+            ]
+            * 0.5
+            * np.hanning(len(t))
+        )
         path = folder / f"{number}-{fold}-{copy}.wav"
         soundfile.write(path, y, 44100)
-        rows.append(dict(clip=f"{label}/{fold}-{copy}", path=str(path), label=label, fold=fold, source=f"{number}-{fold}-{copy}", seconds=0.6))
+        rows.append(
+            dict(
+                clip=f"{label}/{fold}-{copy}",
+                path=str(path),
+                label=label,
+                fold=fold,
+                source=f"{number}-{fold}-{copy}",
+                seconds=0.6,
+            )
+        )
     return pd.DataFrame(rows).sort_values("clip", ignore_index=True)
 
 
 def judge_all(store: LogMelStore, *, k) -> pd.DataFrame:  # acceptance table, all pairs of four folds
     "Judge by the mean log-mel, which makes right and wrong decisions."
     samples = store.samples.merge(store.clips[["clip", "label", "fold"]], on="clip")
-    vectors = np.stack([mel.mean(1) - mel.mean() for mel in store]) + np.random.default_rng(0).normal(0, 3, (len(samples), 128))
+    vectors = np.stack([mel.mean(1) - mel.mean() for mel in store]) + np.random.default_rng(0).normal(
+        0, 3, (len(samples), 128)
+    )
     tables = []
     for test, valid in itertools.combinations(range(1, 5), 2):
         for part in {1, 2, 3, 4} - {test, valid}:
-            judged, reference = samples.fold.eq(part).to_numpy(), (samples.deformation.eq("original") & ~samples.fold.isin([part, test, valid])).to_numpy()
-            tables.append(acceptance(samples[judged].reset_index(drop=True), vectors[judged], samples["clip"][reference].to_numpy(), vectors[reference], samples.label[reference].to_numpy(), k=k, test=test, valid=valid))
+            judged, reference = (
+                samples.fold.eq(part).to_numpy(),
+                (samples.deformation.eq("original") & ~samples.fold.isin([part, test, valid])).to_numpy(),
+            )
+            tables.append(
+                acceptance(
+                    samples[judged].reset_index(drop=True),
+                    vectors[judged],
+                    samples["clip"][reference].to_numpy(),
+                    vectors[reference],
+                    samples.label[reference].to_numpy(),
+                    k=k,
+                    test=test,
+                    valid=valid,
+                )
+            )
     return pd.concat(tables, ignore_index=True).assign(seed=0)
 
 
 def make_results() -> pd.DataFrame:  # results table of two folds
     "Results of three schemes, invented."
     rows, rng = [], np.random.default_rng(1)
-    for (scheme, k, share), test in itertools.product([("none", None, 1 / 21), ("brute", None, 1.0), ("metric", 5, 0.6)], (1, 2)):
+    for (scheme, k, share), test in itertools.product(
+        [("none", None, 1 / 21), ("brute", None, 1.0), ("metric", 5, 0.6)], (1, 2)
+    ):
         for number, label in enumerate(HOSTILE):
             confusion = np.bincount(np.append(rng.integers(0, 3, 3), [number] * 7), minlength=3).tolist()
-            rows.append(dict(data="generated", scheme=scheme, k=k, test=test, seed=0, label=label, n=10, correct=confusion[number], confusion=confusion, n_train=10.0, share=share, acceptance=0.5, epochs=1, steps=10, seconds=1.0, recipe="modern", budget="steps", engine="spectral", valid_folds=1))
+            rows.append(
+                dict(
+                    data="generated",
+                    scheme=scheme,
+                    k=k,
+                    test=test,
+                    seed=0,
+                    label=label,
+                    n=10,
+                    correct=confusion[number],
+                    confusion=confusion,
+                    n_train=10.0,
+                    share=share,
+                    acceptance=0.5,
+                    epochs=1,
+                    steps=10,
+                    seconds=1.0,
+                    recipe="modern",
+                    budget="steps",
+                    engine="spectral",
+                    valid_folds=1,
+                )
+            )
     return pd.DataFrame(rows).astype({"k": "Int64"})
 
 
@@ -69,19 +136,23 @@ def make_run(folder):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory): return make_run(tmp_path_factory.mktemp("run"))
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
-def judged(run): return pd.read_parquet(run / "acceptance.parquet")
+def judged(run):
+    return pd.read_parquet(run / "acceptance.parquet")
 
 
 @pytest.fixture(scope="module")
-def store(run): return LogMelStore.open(str(run / "cache/stores/one"))
+def store(run):
+    return LogMelStore.open(str(run / "cache/stores/one"))
 
 
 @pytest.fixture(scope="module")
-def written(run, tmp_path_factory): return listening_page(run, tmp_path_factory.mktemp("page") / "report.html", max_mb=1, jobs=1).read_text()
+def written(run, tmp_path_factory):
+    return listening_page(run, tmp_path_factory.mktemp("page") / "report.html", max_mb=1, jobs=1).read_text()
 
 
 def data_of(text: str) -> dict:  # what the page's program gets
@@ -96,7 +167,8 @@ class Tags(HTMLParser):
         self.found = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attributes): self.found.append((tag, dict(attributes)))
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
 
 
 # ---------------------------------------------------------------- one row a sample, and whose turn it is
@@ -117,12 +189,14 @@ def test_folds_run_one_by_one_share_pairs(judged):
 
 
 def test_two_opinions_on_one_judgement_are_refused(judged):
-    with pytest.raises(InputError, match="got some twice"): by_sample(pd.concat([judged, judged.assign(margin=-judged.margin)]))
+    with pytest.raises(InputError, match="got some twice"):
+        by_sample(pd.concat([judged, judged.assign(margin=-judged.margin)]))
 
 
 @pytest.mark.parametrize("drop", ["margin", "neighbours", "own_votes"])
 def test_a_missing_column_is_named(judged, drop):
-    with pytest.raises(InputError, match=f"none called {drop}"): by_sample(judged.drop(columns=drop))
+    with pytest.raises(InputError, match=f"none called {drop}"):
+        by_sample(judged.drop(columns=drop))
 
 
 def test_turns_are_even_wherever_they_end(judged):
@@ -158,7 +232,10 @@ def test_a_deformed_sound_is_the_one_that_was_judged(store):
     for row in store.samples[store.samples["clip"].eq(clip["clip"])].iloc[::3].itertuples():
         made = soundfile.read(io.BytesIO(medium(store.path, row.row).sound))[0]
         wanted = read_audio(clip["path"])
-        if row.deformation != "original": wanted = deform(wanted, deformation=row.deformation, level=row.level, engine="rubberband", clip=clip["clip"])
+        if row.deformation != "original":
+            wanted = deform(
+                wanted, deformation=row.deformation, level=row.level, engine="rubberband", clip=clip["clip"]
+            )
         wanted = soundfile.read(io.BytesIO(mp3(wanted)))[0]
         np.testing.assert_array_equal(made, wanted)
         assert row.frames * 1024 / 44100 == pytest.approx(len(made) / 22050, abs=0.15)
@@ -171,7 +248,11 @@ def test_a_missing_recording_is_said_and_stays_listed(run, tmp_path):
     clips = old.clips.assign(path=[p.replace(str(run), str(moved)) for p in old.clips.path])
     clips.to_parquet(moved / "cache/stores/one/clips.parquet")
     (moved / "0-1-0.wav").unlink()
-    text = page(pd.read_parquet(moved / "acceptance.parquet"), find_store(moved, pd.read_parquet(moved / "acceptance.parquet")), max_mb=0.8)
+    text = page(
+        pd.read_parquet(moved / "acceptance.parquet"),
+        find_store(moved, pd.read_parquet(moved / "acceptance.parquet")),
+        max_mb=0.8,
+    )
     data = data_of(text)
     lost = next(i for i, clip in enumerate(data["clips"]["clip"]) if clip == f"{HOSTILE[0]}/1-0")
     assert str(data["clips"]["row"][lost]) not in data["sounds"] and str(data["clips"]["row"][lost]) in data["pictures"]
@@ -193,7 +274,9 @@ def test_other_background_recordings_are_not_passed_off(run, tmp_path):
 
 def test_a_store_of_another_version_is_silent(store):
     class Other:
-        class array: attrs = {"metaug": {**store.array.attrs["metaug"], "version": -1}}
+        class array:
+            attrs = {"metaug": {**store.array.attrs["metaug"], "version": -1}}
+
     assert set(why_silent(Other)) == {"stretch", "pitch1", "pitch2", "drc", "bgnoise"}
 
 
@@ -221,7 +304,8 @@ def test_every_sample_with_sound_has_all_it_needs(judged, store):
     data, tables = page_data(judged, store, budget=3e5), _tables(_judgements_of_k(judged, None), store, 3e5 / 5)
     sounding = [need for need in _needed_rows(tables) if str(need[0]) in data["sounds"]]
     assert sounding
-    for need in sounding: assert {str(row) for row in need} <= data["sounds"].keys() & data["pictures"].keys()
+    for need in sounding:
+        assert {str(row) for row in need} <= data["sounds"].keys() & data["pictures"].keys()
 
 
 def test_cells_are_figure_4(judged):
@@ -256,14 +340,21 @@ def test_hostile_names_stay_text(written):
     assert written.lower().count("</script") == 2 and written.lower().count("<script") == 2
     for tag, attributes in Tags(written).found:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
-        if tag == "img": assert attributes["src"].startswith("data:image/webp;base64,")
+        if tag == "img":
+            assert attributes["src"].startswith("data:image/webp;base64,")
     assert data_of(written)["labels"] == sorted(HOSTILE)
 
 
 def test_the_policy_allows_this_program_and_no_network(written):
-    policy = next(a["content"] for tag, a in Tags(written).found if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"]
+        for tag, a in Tags(written).found
+        if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
     for tag in ("script", "style"):
-        digest = base64.b64encode(hashlib.sha256(re.search(f"<{tag}>(.*?)</{tag}>", written, re.S)[1].encode()).digest()).decode()
+        digest = base64.b64encode(
+            hashlib.sha256(re.search(f"<{tag}>(.*?)</{tag}>", written, re.S)[1].encode()).digest()
+        ).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     assert policy.startswith("default-src 'none'") and "unsafe" not in policy
     assert not re.search(r"https?://", written) and " style=" not in written  # the policy would block an inline style
@@ -297,35 +388,50 @@ def test_the_store_is_found(run, judged, tmp_path):
 
 
 def test_a_moved_run_keeps_its_own_store(run, judged, tmp_path):
-    for name in ("one", "newer"): shutil.copytree(run / "cache/stores/one", tmp_path / "cache" / "stores" / name)
+    for name in ("one", "newer"):
+        shutil.copytree(run / "cache/stores/one", tmp_path / "cache" / "stores" / name)
     os.utime(tmp_path / "cache/stores/newer/clips.parquet", (2e9, 2e9))
     (tmp_path / "run.json").write_text(json.dumps({"store": "/elsewhere/cache/stores/one"}))
     assert find_store(tmp_path, judged).root.endswith("stores/one")
 
 
-@pytest.mark.parametrize("said", [{"settings": None}, {"settings": {"background": 5}}, {"settings": {"background": [5]}}, [1]])
+@pytest.mark.parametrize(
+    "said", [{"settings": None}, {"settings": {"background": 5}}, {"settings": {"background": [5]}}, [1]]
+)
 def test_a_strange_run_json_is_one_line(run, tmp_path, said):
     shutil.copy(run / "results.parquet", tmp_path)
     (tmp_path / "run.json").write_text(json.dumps(said))
-    with pytest.raises(InputError, match="run.json: is not what metaug run wrote"): listening_page(tmp_path, tmp_path / "r.html")
+    with pytest.raises(InputError, match="run.json: is not what metaug run wrote"):
+        listening_page(tmp_path, tmp_path / "r.html")
 
 
-@pytest.mark.parametrize("how, said", [(dict(max_mb=0), "max_mb must be > 0, got 0"), (dict(k=3), "k must be one of 1, 5, got 3"), (dict(store="nowhere"), "nowhere: is no log-mel store")])
+@pytest.mark.parametrize(
+    "how, said",
+    [
+        (dict(max_mb=0), "max_mb must be > 0, got 0"),
+        (dict(k=3), "k must be one of 1, 5, got 3"),
+        (dict(store="nowhere"), "nowhere: is no log-mel store"),
+    ],
+)
 def test_bad_input_is_one_line(run, tmp_path, how, said):
-    with pytest.raises(InputError, match=re.escape(said)) as error: listening_page(run, tmp_path / "r.html", jobs=1, **how)
+    with pytest.raises(InputError, match=re.escape(said)) as error:
+        listening_page(run, tmp_path / "r.html", jobs=1, **how)
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
 
 
 def test_a_wrong_store_is_named(judged, tmp_path):
     store = augment(make_clips(tmp_path).head(1), tmp_path / "other", progress=False)
-    with pytest.raises(InputError, match="name the store that the samples were judged from"): page_data(judged, store)
+    with pytest.raises(InputError, match="name the store that the samples were judged from"):
+        page_data(judged, store)
 
 
 def test_browse_is_closed_off_and_shows_the_same(judged, store):
     judged.attrs["store"] = store.path
     shown = browse(judged, max_mb=0.2, height=500)
     [(tag, frame)] = Tags(shown._repr_html_()).found
-    assert tag == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == page(judged, store, max_mb=0.2)
+    assert (
+        tag == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == page(judged, store, max_mb=0.2)
+    )
     assert repr(shown) == "Browser(0.2 MB)"
 
 
@@ -342,4 +448,5 @@ def test_background_recordings_that_have_moved_leave_their_sounds_silent(tmp_pat
 
 
 def test_a_page_that_its_results_alone_overfill_is_refused():
-    with pytest.raises(InputError, match="max_mb must be at least"): page(None, results=make_results(), max_mb=0.01)
+    with pytest.raises(InputError, match="max_mb must be at least"):
+        page(None, results=make_results(), max_mb=0.01)

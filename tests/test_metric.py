@@ -17,7 +17,10 @@ from metaug.metric import npair_loss, pair_batches, rank_loss
 def by_loops(anchors, positives, l2):
     "Equation (1), term by term."
     C = len(anchors)
-    total = sum(math.log1p(sum(math.exp(anchors[i] @ positives[j] - anchors[i] @ positives[i]) for j in range(C) if j != i)) for i in range(C))
+    total = sum(
+        math.log1p(sum(math.exp(anchors[i] @ positives[j] - anchors[i] @ positives[i]) for j in range(C) if j != i))
+        for i in range(C)
+    )
     return total / C + l2 * (np.square(anchors).sum() + np.square(positives).sum()) / (2 * C)
 
 
@@ -25,7 +28,9 @@ def by_loops(anchors, positives, l2):
 def test_npair_loss_equals_plain_loops(C, d):
     rng = np.random.default_rng(C)
     a, p = rng.standard_normal((2, C, d))
-    assert float(npair_loss(torch.tensor(a), torch.tensor(p), l2=0.03)) == pytest.approx(by_loops(a, p, 0.03), rel=1e-12)
+    assert float(npair_loss(torch.tensor(a), torch.tensor(p), l2=0.03)) == pytest.approx(
+        by_loops(a, p, 0.03), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("C", [2, 7, 50])
@@ -34,7 +39,9 @@ def test_npair_loss_equals_pytorch_metric_learning_with_plain_dot_products(C):
     embedding, labels = torch.randn(2 * C, 16), torch.arange(C).repeat(2)
     theirs = NPairsLoss(distance=DotProductSimilarity(normalize_embeddings=False))
     # Their pairs begin with the first clip of each class, as ours do.
-    assert float(npair_loss(embedding[:C], embedding[C:], l2=0)) == pytest.approx(float(theirs(embedding, labels)), rel=1e-5)
+    assert float(npair_loss(embedding[:C], embedding[C:], l2=0)) == pytest.approx(
+        float(theirs(embedding, labels)), rel=1e-5
+    )
 
 
 def test_npair_loss_is_not_the_normalised_one():
@@ -61,7 +68,8 @@ def test_npair_loss_is_finite_for_large_and_small_norms(scale):
 
 @pytest.mark.parametrize("shapes", [((3, 2), (4, 2)), ((3, 2), (3, 3)), ((3,), (3,))])
 def test_npair_loss_refuses_other_shapes(shapes):
-    with pytest.raises(InputError, match="shape"): npair_loss(*(torch.zeros(s) for s in shapes))
+    with pytest.raises(InputError, match="shape"):
+        npair_loss(*(torch.zeros(s) for s in shapes))
 
 
 def rank_by_loops(embedding, labels):
@@ -70,7 +78,8 @@ def rank_by_loops(embedding, labels):
     n, shares = range(len(labels)), []
     for x in n:
         plus, minus = [i for i in n if i != x and labels[i] == labels[x]], [i for i in n if labels[i] != labels[x]]
-        if plus and minus: shares.append(np.mean([unit[x] @ unit[p] < unit[x] @ unit[m] for p in plus for m in minus]))
+        if plus and minus:
+            shares.append(np.mean([unit[x] @ unit[p] < unit[x] @ unit[m] for p in plus for m in minus]))
     return np.mean(shares)
 
 
@@ -98,9 +107,12 @@ def test_rank_loss_knows_neither_order_nor_scale(seed, scale):
 
 
 def test_rank_loss_refuses_what_it_cannot_rank():
-    with pytest.raises(InputError, match="NaN"): rank_loss(np.array([[np.nan], [1.0]]), [0, 0])
-    with pytest.raises(InputError, match="n labels"): rank_loss(np.eye(3), [0, 1])
-    with pytest.raises(InputError, match="two clips"): rank_loss(np.eye(3), [0, 1, 2])
+    with pytest.raises(InputError, match="NaN"):
+        rank_loss(np.array([[np.nan], [1.0]]), [0, 0])
+    with pytest.raises(InputError, match="n labels"):
+        rank_loss(np.eye(3), [0, 1])
+    with pytest.raises(InputError, match="two clips"):
+        rank_loss(np.eye(3), [0, 1, 2])
 
 
 @given(seed=st.integers(0, 10**6), classes=st.integers(2, 50), n_pairs=st.integers(2, 50))

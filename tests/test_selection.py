@@ -1,4 +1,5 @@
 """Selection against scikit-learn, plain loops and hypothesis; no sound, no network, no training."""
+
 import tracemalloc
 
 import numpy as np
@@ -10,15 +11,36 @@ from hypothesis.extra.numpy import arrays
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from metaug.datasets import InputError
-from metaug.selection import (OVERALL, SCHEMES, UNITS, Scheme, acceptance, by_class_deformation, candidates, class_effects, predicted_share,
-    get_scheme, knn, knn_predict, nearest, only, weigh, neighbourhoods, acceptance_by_class, unit_rows, vote)
+from metaug.selection import (
+    OVERALL,
+    SCHEMES,
+    UNITS,
+    Scheme,
+    acceptance,
+    by_class_deformation,
+    candidates,
+    class_effects,
+    predicted_share,
+    get_scheme,
+    knn,
+    knn_predict,
+    nearest,
+    only,
+    weigh,
+    neighbourhoods,
+    acceptance_by_class,
+    unit_rows,
+    vote,
+)
 
 
 def plain_knn(query, reference, labels, k):
     "Loops over whole numbers: votes, then summed similarity, then sorted order; equal similarity: lower index"
+
     def unit(v):
         length = np.sqrt(sum(float(x) ** 2 for x in v))
         return [float(x) / length if length else 0.0 for x in v]
+
     out = []
     for q in map(unit, query):
         units = [round(sum(a * b for a, b in zip(q, unit(r))) * 1e12) for r in reference]
@@ -40,17 +62,24 @@ def clouds(n, m, width, classes, seed=0, dtype=np.float32):
 
 # kNN against scikit-learn
 
+
 @pytest.mark.parametrize("k", [1, 2, 5, 7, 23])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_knn_equals_scikit_learn(k, dtype):
     query, reference, labels = clouds(701, 397, 64, 10, dtype=dtype)
     ours = knn(query, reference, labels, k=k)
     query, reference = query.astype(np.float64), reference.astype(np.float64)
-    distance, index = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(reference).kneighbors(query)
+    distance, index = (
+        NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(reference).kneighbors(query)
+    )
     np.testing.assert_array_equal(ours.neighbours, index)
     np.testing.assert_allclose(ours.similarity, 1 - distance.mean(axis=1), atol=1e-11)
     # weights just off 1 give scikit-learn our rule for tied votes: the larger summed similarity
-    theirs = KNeighborsClassifier(k, metric="cosine", weights=lambda d: 1 + 1e-6 * (1 - d)).fit(reference, labels).predict(query)
+    theirs = (
+        KNeighborsClassifier(k, metric="cosine", weights=lambda d: 1 + 1e-6 * (1 - d))
+        .fit(reference, labels)
+        .predict(query)
+    )
     np.testing.assert_array_equal(ours.predicted, theirs)
     np.testing.assert_array_equal(ours.votes, (labels[index] == theirs[:, None]).sum(axis=1))
     np.testing.assert_array_equal(knn_predict(query, reference, labels, k=k), theirs)
@@ -58,12 +87,14 @@ def test_knn_equals_scikit_learn(k, dtype):
 
 def test_knn_without_ties_equals_scikit_learns_plain_vote():
     query, reference, labels = clouds(500, 300, 16, 2)
-    np.testing.assert_array_equal(knn_predict(query, reference, labels, k=5),
-        KNeighborsClassifier(5, metric="cosine").fit(reference.astype(float), labels).predict(query.astype(float)))
+    np.testing.assert_array_equal(
+        knn_predict(query, reference, labels, k=5),
+        KNeighborsClassifier(5, metric="cosine").fit(reference.astype(float), labels).predict(query.astype(float)),
+    )
 
 
 def test_neighbours_too_near_for_float32_are_in_exact_order():
-    angle = np.arange(1, 51) * 1e-5 # cosines differ by less than float32 can tell
+    angle = np.arange(1, 51) * 1e-5  # cosines differ by less than float32 can tell
     order = np.random.default_rng(0).permutation(50)
     reference = np.column_stack([np.cos(angle), np.sin(angle)])[order]
     found, similarity = nearest([[1.0, 0.0]], reference, k=50)
@@ -88,7 +119,8 @@ def test_list_of_k_is_one_search_each_equal_to_its_own():
     several = knn(query, reference, labels, k=[1, 5, 7, 23, 5])
     assert list(several) == [1, 5, 7, 23]
     for k, result in several.items():
-        for a, b in zip(result, knn(query, reference, labels, k=k)): np.testing.assert_array_equal(a, b)
+        for a, b in zip(result, knn(query, reference, labels, k=k)):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_k_equal_to_the_number_of_references_and_no_queries():
@@ -98,6 +130,7 @@ def test_k_equal_to_the_number_of_references_and_no_queries():
 
 
 # Ties and zero vectors
+
 
 def test_equal_similarity_goes_to_the_lower_index():
     reference = np.array([[0, 1], [3, 3], [1, 1], [7, 7], [1, 0], [0.1, 0.1]])
@@ -110,14 +143,17 @@ def test_many_equal_references_keep_the_lowest_indices():
     assert nearest(np.ones((3, 4)), np.ones((1000, 4)), k=5)[0].tolist() == [[0, 1, 2, 3, 4]] * 3
 
 
-@pytest.mark.parametrize("labels, similarities, winner", [
-    (["b", "a", "a", "b", "c"], [0.9, 0.8, 0.7, 0.6, 0.5], "a"), # 1.5 each: sorted order
-    (["b", "a", "a", "b", "c"], [0.9, 0.8, 0.7, 0.61, 0.5], "b"), # larger sum
-    (["c", "a", "a", "b", "b"], [1.0, 0.5, 0.5, 0.4, 0.4], "a"), # votes before nearness
-    (["c", "b", "a"], [0.5, 0.5, 0.5], "a"), # all equal
-    (["b", "a", "a", "b"], [0.3, 0.2, 0.1, 0.0], "a"), # 0.1 + 0.2 must equal 0.3
-    (["b", "a"], [-0.1, -0.2], "b"), # negative sums
-])
+@pytest.mark.parametrize(
+    "labels, similarities, winner",
+    [
+        (["b", "a", "a", "b", "c"], [0.9, 0.8, 0.7, 0.6, 0.5], "a"),  # 1.5 each: sorted order
+        (["b", "a", "a", "b", "c"], [0.9, 0.8, 0.7, 0.61, 0.5], "b"),  # larger sum
+        (["c", "a", "a", "b", "b"], [1.0, 0.5, 0.5, 0.4, 0.4], "a"),  # votes before nearness
+        (["c", "b", "a"], [0.5, 0.5, 0.5], "a"),  # all equal
+        (["b", "a", "a", "b"], [0.3, 0.2, 0.1, 0.0], "a"),  # 0.1 + 0.2 must equal 0.3
+        (["b", "a"], [-0.1, -0.2], "b"),  # negative sums
+    ],
+)
 def test_tied_votes(labels, similarities, winner):
     outcome = vote(np.arange(len(labels))[None], np.array(similarities)[None], labels)
     assert outcome.predicted[0] == winner and outcome.votes[0] == labels.count(winner)
@@ -137,6 +173,7 @@ def test_huge_and_tiny_vectors():
 
 small = st.integers(-3, 3).map(float)
 
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_knn_equals_plain_loops_with_many_ties(data):
@@ -146,7 +183,9 @@ def test_knn_equals_plain_loops_with_many_ties(data):
     labels = data.draw(st.lists(st.sampled_from("abc"), min_size=m, max_size=m))
     k = data.draw(st.integers(1, m))
     for ours, plain in zip(knn(query, reference, labels, k=k), plain_knn(query, reference, labels, k)):
-        np.testing.assert_allclose(ours, plain, atol=1e-12) if ours.dtype.kind == "f" else np.testing.assert_array_equal(ours, plain)
+        np.testing.assert_allclose(
+            ours, plain, atol=1e-12
+        ) if ours.dtype.kind == "f" else np.testing.assert_array_equal(ours, plain)
 
 
 @settings(max_examples=50, deadline=None)
@@ -157,13 +196,18 @@ def test_scaling_permutation_and_chunks_change_nothing(seed, k, scale):
     expected = knn(query, reference, labels, k=k)
     random = np.random.default_rng(seed)
     scaled = knn(query * random.uniform(0.1, scale + 1, (13, 1)), reference * scale, labels, k=k)
-    for name in ("predicted", "votes", "neighbours"): np.testing.assert_array_equal(getattr(scaled, name), getattr(expected, name))
+    for name in ("predicted", "votes", "neighbours"):
+        np.testing.assert_array_equal(getattr(scaled, name), getattr(expected, name))
     # any factor but a power of two rounds the input itself, which can bring a similarity to the next unit
     np.testing.assert_allclose(scaled.similarity, expected.similarity, rtol=0, atol=1.001 / UNITS)
-    exact = knn(query * 2.0 ** random.integers(-9, 10, (13, 1)), reference * 2.0 ** random.integers(-9, 10), labels, k=k)
-    for a, b in zip(exact, expected): np.testing.assert_array_equal(a, b)
+    exact = knn(
+        query * 2.0 ** random.integers(-9, 10, (13, 1)), reference * 2.0 ** random.integers(-9, 10), labels, k=k
+    )
+    for a, b in zip(exact, expected):
+        np.testing.assert_array_equal(a, b)
     for chunk in [1, 4, 13, 1000]:
-        for a, b in zip(knn(query, reference, labels, k=k, chunk=chunk), expected): np.testing.assert_array_equal(a, b)
+        for a, b in zip(knn(query, reference, labels, k=k, chunk=chunk), expected):
+            np.testing.assert_array_equal(a, b)
     rows, references = random.permutation(13), random.permutation(11)
     shuffled = knn(query[rows], reference[references], labels[references], k=k)
     np.testing.assert_array_equal(shuffled.predicted, expected.predicted[rows])
@@ -173,45 +217,55 @@ def test_scaling_permutation_and_chunks_change_nothing(seed, k, scale):
 def test_input_is_left_as_it_was():
     query, reference, labels = clouds(9, 7, 4, 2)
     before = query.copy(), reference.copy(), labels.copy()
-    for array in (query, reference, labels): array.flags.writeable = False
+    for array in (query, reference, labels):
+        array.flags.writeable = False
     knn(query, reference, labels, k=3)
-    for a, b in zip((query, reference, labels), before): np.testing.assert_array_equal(a, b)
+    for a, b in zip((query, reference, labels), before):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_memory_does_not_grow_with_queries():
     query, reference, labels = clouds(30_000, 7_000, 64, 10)
-    knn(query[:10], reference, labels, k=5) # compile
+    knn(query[:10], reference, labels, k=5)  # compile
+
     def peak(n):
         tracemalloc.start()
         knn(query[:n], reference, labels, k=5)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
+
     few, many = peak(5_000), peak(30_000)
-    a_query = (many - few) / 25_000 # bytes: the outcome and the vote's own arrays, nothing of width m
+    a_query = (many - few) / 25_000  # bytes: the outcome and the vote's own arrays, nothing of width m
     assert a_query < 400
-    assert few + a_query * 195_000 < 200e6 # 200,000 queries: far below 1 GB
+    assert few + a_query * 195_000 < 200e6  # 200,000 queries: far below 1 GB
 
 
-@pytest.mark.parametrize("change, message", [
-    (dict(k=4), r"k must be <= the number of references \(3\), got 4"),
-    (dict(k=0), "k must be >= 1, got 0"),
-    (dict(k=-1), "k must be >= 1, got -1"),
-    (dict(k=2.5), "k must be a whole number, got 2.5"),
-    (dict(k=True), "k must be a whole number, got True"),
-    (dict(k=[]), "k must hold at least one value"),
-    (dict(k=[1, 9]), r"k must be <= the number of references \(3\), got 9"),
-    (dict(k=None), "k must be a whole number, got None"),
-    (dict(chunk=0), "chunk must be >= 1, got 0"),
-    (dict(labels=["a", "b"]), r"labels must be one for each of the 3 references, got shape \(2,\)"),
-    (dict(labels=["a", None, "b"]), "labels must not be missing, got None at 1"),
-    (dict(query=[[1.0, 2.0, 3.0]]), "same width, got 3 and 2"),
-    (dict(query=[1.0, 2.0]), r"query must have shape \(n, d\), got \(2,\)"),
-    (dict(query=[["a", "b"]]), "query must hold real numbers"),
-    (dict(query=[[1.0, 2.0], [np.nan, 0.0]]), "query must be finite, got nan or infinity in row 1"),
-    (dict(reference=[[1.0, 2.0], [0.0, 1.0], [0.0, np.inf]]), "reference must be finite, got nan or infinity in row 2"),
-    (dict(reference=np.empty((0, 2)), labels=[]), "reference must hold at least one row, got 0"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(k=4), r"k must be <= the number of references \(3\), got 4"),
+        (dict(k=0), "k must be >= 1, got 0"),
+        (dict(k=-1), "k must be >= 1, got -1"),
+        (dict(k=2.5), "k must be a whole number, got 2.5"),
+        (dict(k=True), "k must be a whole number, got True"),
+        (dict(k=[]), "k must hold at least one value"),
+        (dict(k=[1, 9]), r"k must be <= the number of references \(3\), got 9"),
+        (dict(k=None), "k must be a whole number, got None"),
+        (dict(chunk=0), "chunk must be >= 1, got 0"),
+        (dict(labels=["a", "b"]), r"labels must be one for each of the 3 references, got shape \(2,\)"),
+        (dict(labels=["a", None, "b"]), "labels must not be missing, got None at 1"),
+        (dict(query=[[1.0, 2.0, 3.0]]), "same width, got 3 and 2"),
+        (dict(query=[1.0, 2.0]), r"query must have shape \(n, d\), got \(2,\)"),
+        (dict(query=[["a", "b"]]), "query must hold real numbers"),
+        (dict(query=[[1.0, 2.0], [np.nan, 0.0]]), "query must be finite, got nan or infinity in row 1"),
+        (
+            dict(reference=[[1.0, 2.0], [0.0, 1.0], [0.0, np.inf]]),
+            "reference must be finite, got nan or infinity in row 2",
+        ),
+        (dict(reference=np.empty((0, 2)), labels=[]), "reference must hold at least one row, got 0"),
+    ],
+)
 def test_bad_input_of_knn(change, message):
     good = dict(query=[[1.0, 0.0]], reference=[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], labels=["a", "b", "a"], k=1)
     arguments = {**good, **change}
@@ -223,10 +277,12 @@ def test_bad_input_of_knn(change, message):
 def test_nan_far_down_names_its_own_row():
     query = np.ones((2000, 2))
     query[1500, 1] = np.nan
-    with pytest.raises(InputError, match="row 1500"): nearest(query, np.ones((3, 2)), k=1)
+    with pytest.raises(InputError, match="row 1500"):
+        nearest(query, np.ones((3, 2)), k=1)
 
 
 # Acceptance
+
 
 def samples_table(clips=7, labels="ab", folds=(3,), deformations=("stretch", "drc"), levels=2):
     "Unequal numbers of clips a class"
@@ -236,7 +292,9 @@ def samples_table(clips=7, labels="ab", folds=(3,), deformations=("stretch", "dr
             for number in range(clips - 2 * i):
                 clip = f"{label}/{fold}-{number}"
                 rows.append((clip, label, fold, "original", 0))
-                rows += [(clip, label, fold, deformation, level) for deformation in deformations for level in range(levels)]
+                rows += [
+                    (clip, label, fold, deformation, level) for deformation in deformations for level in range(levels)
+                ]
     return pd.DataFrame(rows, columns="clip label fold deformation level".split())
 
 
@@ -244,8 +302,16 @@ def judged_table(seed=0, k=3, **shape):
     "Acceptance of random embeddings"
     samples, random = samples_table(**shape), np.random.default_rng(seed)
     labels = np.array(["a", "b"] * 6 + ["b"])
-    return acceptance(samples, random.normal(size=(len(samples), 4)), [f"r{i}" for i in range(13)],
-        random.normal(size=(13, 4)), labels, k=k, test=2, valid=1)
+    return acceptance(
+        samples,
+        random.normal(size=(len(samples), 4)),
+        [f"r{i}" for i in range(13)],
+        random.normal(size=(13, 4)),
+        labels,
+        k=k,
+        test=2,
+        valid=1,
+    )
 
 
 def test_acceptance_by_plain_loops():
@@ -253,7 +319,12 @@ def test_acceptance_by_plain_loops():
     embedding, reference = random.normal(size=(len(samples), 4)), random.normal(size=(13, 4))
     labels, clips = np.array(["a", "b"] * 6 + ["b"]), np.array([f"r{i}" for i in range(13)])
     table = acceptance(samples, embedding, clips, reference, labels, k=[3, 5], test=4, valid=1)
-    assert list(table) == ("clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin to_original").split()
+    assert (
+        list(table)
+        == (
+            "clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin to_original"
+        ).split()
+    )
     assert len(table) == 2 * (samples.deformation != "original").sum()
     position = {tuple(row): i for i, row in enumerate(samples[["clip", "deformation", "level"]].to_numpy().tolist())}
     for row in table.itertuples():
@@ -264,7 +335,9 @@ def test_acceptance_by_plain_loops():
         assert (row.predicted, row.votes, row.neighbours) == (predicted, votes, clips[order].tolist())
         assert row.accepted == (predicted == row.label) and row.own_votes == own.sum()
         assert (row.part, row.test, row.valid) == (3, 1, 4)
-        np.testing.assert_allclose([row.similarity, row.margin], [similarity, (cosine[own].sum() - cosine[~own].sum()) / row.k], atol=1e-11)
+        np.testing.assert_allclose(
+            [row.similarity, row.margin], [similarity, (cosine[own].sum() - cosine[~own].sum()) / row.k], atol=1e-11
+        )
         original = embedding[position[row.clip, "original", 0]]
         plain = np.dot(query[0], original) / np.linalg.norm(query[0]) / np.linalg.norm(original)
         assert row.to_original == pytest.approx(plain, abs=1e-12)
@@ -277,7 +350,9 @@ def test_similarity_to_an_original_that_is_not_there_is_missing():
     lost = samples["clip"].eq(samples["clip"].iloc[0]) & samples.deformation.eq("original")
     table = acceptance(samples[~lost], embedding[~lost], *reference, **rest)
     whole = acceptance(samples, embedding, *reference, **rest)
-    assert table.to_original.isna().equals(table["clip"].eq(samples["clip"].iloc[0])) and whole.to_original.notna().all()
+    assert (
+        table.to_original.isna().equals(table["clip"].eq(samples["clip"].iloc[0])) and whole.to_original.notna().all()
+    )
     pd.testing.assert_frame_equal(table.dropna(), whole[table.to_original.notna()])
 
 
@@ -286,7 +361,7 @@ def test_acceptance_does_not_depend_on_the_order_of_rows_or_the_role_of_the_fold
     embedding, reference = random.normal(size=(len(samples), 4)), random.normal(size=(13, 4))
     rest = [f"r{i}" for i in range(13)], reference, ["a", "b"] * 6 + ["b"]
     one = acceptance(samples, embedding, *rest, k=5, test=1, valid=2)
-    order = random.permutation(len(samples)) # the index is shuffled too: nothing may align by it
+    order = random.permutation(len(samples))  # the index is shuffled too: nothing may align by it
     two = acceptance(samples.iloc[order], embedding[order], *rest, k=5, test=2, valid=1)
     key = ["clip", "deformation", "level"]
     pd.testing.assert_frame_equal(one.sort_values(key, ignore_index=True), two.sort_values(key, ignore_index=True))
@@ -321,31 +396,53 @@ def test_all_and_nothing_accepted(seed, k):
         table = acceptance(samples, embedding, list("0123456789"), reference, labels, k=k, test=1, valid=2)
         assert table.accepted.mean() == share and (table.votes == k).all()
         assert (table.own_votes == share * k).all() and (np.sign(table.margin) == 2 * share - 1).all()
-        for scheme in ["metric", "random", "weight", "classifier"]: assert weigh(scheme, table).mean() == share
+        for scheme in ["metric", "random", "weight", "classifier"]:
+            assert weigh(scheme, table).mean() == share
 
 
-@pytest.mark.parametrize("change, message", [
-    (dict(test=3), "samples must lie outside the held-out folds 2 and 3, got a/3-0 of fold 3"),
-    (dict(test=2), "test and valid must be two folds, got 2 twice"),
-    (dict(test=1.5), "test must be a whole number, got 1.5"),
-    (dict(embedding=np.ones((3, 2))), "embedding must have one row for each of the 60 samples, got 3"),
-    (dict(embedding=np.full((60, 2), np.nan)), "query must be finite"),
-    (dict(reference_clips=["v"]), r"reference_clips must be one for each of the 2 references, got shape \(1,\)"),
-    (dict(reference_clips=["v", "b/3-1"]), "a judged clip must not be in the reference, got b/3-1 in both"),
-    (dict(reference_labels=["a", "a"]), "each judged class must be in the reference, got none of b"),
-    (dict(reference_labels=["a"]), "labels must be one for each of the 2 references"),
-    (dict(samples=samples_table().drop(columns=["fold", "label"])), "samples must have the columns .* got none called label fold"),
-    (dict(k=3), r"k must be <= the number of references \(2\), got 3"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(test=3), "samples must lie outside the held-out folds 2 and 3, got a/3-0 of fold 3"),
+        (dict(test=2), "test and valid must be two folds, got 2 twice"),
+        (dict(test=1.5), "test must be a whole number, got 1.5"),
+        (dict(embedding=np.ones((3, 2))), "embedding must have one row for each of the 60 samples, got 3"),
+        (dict(embedding=np.full((60, 2), np.nan)), "query must be finite"),
+        (dict(reference_clips=["v"]), r"reference_clips must be one for each of the 2 references, got shape \(1,\)"),
+        (dict(reference_clips=["v", "b/3-1"]), "a judged clip must not be in the reference, got b/3-1 in both"),
+        (dict(reference_labels=["a", "a"]), "each judged class must be in the reference, got none of b"),
+        (dict(reference_labels=["a"]), "labels must be one for each of the 2 references"),
+        (
+            dict(samples=samples_table().drop(columns=["fold", "label"])),
+            "samples must have the columns .* got none called label fold",
+        ),
+        (dict(k=3), r"k must be <= the number of references \(2\), got 3"),
+    ],
+)
 def test_bad_input_of_acceptance(change, message):
-    arguments = dict(samples=samples_table(), embedding=np.ones((60, 2)), reference_clips=["v", "w"],
-        reference_embedding=np.ones((2, 2)), reference_labels=["a", "b"], k=1, test=1, valid=2) | change
-    positional = [arguments.pop(name) for name in "samples embedding reference_clips reference_embedding reference_labels".split()]
-    with pytest.raises(InputError, match=message) as error: acceptance(*positional, **arguments)
+    arguments = (
+        dict(
+            samples=samples_table(),
+            embedding=np.ones((60, 2)),
+            reference_clips=["v", "w"],
+            reference_embedding=np.ones((2, 2)),
+            reference_labels=["a", "b"],
+            k=1,
+            test=1,
+            valid=2,
+        )
+        | change
+    )
+    positional = [
+        arguments.pop(name) for name in "samples embedding reference_clips reference_embedding reference_labels".split()
+    ]
+    with pytest.raises(InputError, match=message) as error:
+        acceptance(*positional, **arguments)
     assert "\n" not in str(error.value)
 
 
 # Schemes
+
 
 def test_schemes_are_all_there_and_of_one_shape():
     assert list(SCHEMES) == "none brute metric random class class-oracle classifier weight".split()
@@ -354,9 +451,13 @@ def test_schemes_are_all_there_and_of_one_shape():
     effects = pd.DataFrame([(label, "drc", 1.0) for label in "ab"], columns=["label", "deformation", "difference"])
     for name in [*SCHEMES, "only-drc"]:
         scheme = get_scheme(name)
-        assert isinstance(scheme, Scheme) and scheme.description and scheme.needs_metric in (None, "npair", "classifier")
+        assert (
+            isinstance(scheme, Scheme) and scheme.description and scheme.needs_metric in (None, "npair", "classifier")
+        )
         weights = scheme.function(judged, seed=1, effects=effects)
-        assert weights.shape == (len(judged),) and weights.dtype == np.float64 and ((weights >= 0) & (weights <= 1)).all()
+        assert (
+            weights.shape == (len(judged),) and weights.dtype == np.float64 and ((weights >= 0) & (weights <= 1)).all()
+        )
     assert weigh("none", judged).sum() == 0 and weigh("brute", judged).sum() == len(judged)
     np.testing.assert_array_equal(weigh("metric", judged), judged.accepted)
     np.testing.assert_array_equal(weigh("weight", judged), judged.own_votes / 3)
@@ -373,7 +474,7 @@ def test_random_matches_the_counts_of_metric_in_any_order(seed):
     np.testing.assert_array_equal(weigh("random", judged.iloc[order], seed=seed), lot[order])
     np.testing.assert_array_equal(weigh("random", judged, seed=seed), lot)
     assert (weigh("random", judged, seed=seed + 1) != lot).any()
-    assert (weigh("random", judged.assign(valid=9), seed=seed) != lot).any() # other pair, other lot
+    assert (weigh("random", judged.assign(valid=9), seed=seed) != lot).any()  # other pair, other lot
 
 
 def test_random_leaves_global_random_state_alone():
@@ -396,44 +497,71 @@ def test_random_keeps_its_lot_when_more_is_accepted():
 
 
 def test_class_uses_what_is_above_zero_and_known():
-    effects = pd.DataFrame([("a", "drc", 0.1), ("a", "stretch", 0.0), ("b", "drc", np.nan), ("b", "all", 9.0)],
-        columns=["label", "deformation", "difference"])
+    effects = pd.DataFrame(
+        [("a", "drc", 0.1), ("a", "stretch", 0.0), ("b", "drc", np.nan), ("b", "all", 9.0)],
+        columns=["label", "deformation", "difference"],
+    )
     judged = judged_table()
     expected = (judged.label == "a") & (judged.deformation == "drc")
     np.testing.assert_array_equal(weigh("class", judged, effects=effects), expected)
     np.testing.assert_array_equal(weigh("class-oracle", judged, effects=effects.assign(on="test")), expected)
 
 
-@pytest.mark.parametrize("scheme, change, effects, message", [
-    ("metrics", {}, None, "scheme must be one of none, brute, metric, random, class, class-oracle, classifier, weight or only-<deformation>, got metrics"),
-    ("only-", {}, None, "scheme must be one of"),
-    ("only-pitch", {}, None, "deformation must be one of drc, stretch, got pitch"),
-    ("class", {}, None, "effects must be given for a class-conditional scheme, got None"),
-    ("class", {}, [("a", "drc", 1.0, "validation")], "effects must hold each judged class, got none of b"),
-    ("class", {}, [("a", "drc", 1.0, "test")], "effects of scheme class must be counted on validation folds, got test"),
-    ("class-oracle", {}, [("a", "drc", 1.0, "validation")], "counted on test folds, got validation"),
-    ("class", {}, [("a", "drc", 1.0, "validation")] * 2, "effects must hold each label and deformation once"),
-    ("metric", dict(k=range(44)), None, "judged must hold one k only"),
-    ("random", dict(test=range(44)), None, "judged must hold one test only"),
-    ("random", dict(level=0), None, "judged must hold a sample once, got a/3-0 stretch 0 twice"),
-    (lambda judged, *, seed, effects: np.ones(3), {}, None, r"scheme <lambda> must give one weight for each of the 48 samples, got shape \(3,\)"),
-    (lambda judged, *, seed, effects: np.full(48, np.nan), {}, None, "must give weights in 0..1, got nan"),
-])
+@pytest.mark.parametrize(
+    "scheme, change, effects, message",
+    [
+        (
+            "metrics",
+            {},
+            None,
+            "scheme must be one of none, brute, metric, random, class, class-oracle, classifier, weight or only-<deformation>, got metrics",
+        ),
+        ("only-", {}, None, "scheme must be one of"),
+        ("only-pitch", {}, None, "deformation must be one of drc, stretch, got pitch"),
+        ("class", {}, None, "effects must be given for a class-conditional scheme, got None"),
+        ("class", {}, [("a", "drc", 1.0, "validation")], "effects must hold each judged class, got none of b"),
+        (
+            "class",
+            {},
+            [("a", "drc", 1.0, "test")],
+            "effects of scheme class must be counted on validation folds, got test",
+        ),
+        ("class-oracle", {}, [("a", "drc", 1.0, "validation")], "counted on test folds, got validation"),
+        ("class", {}, [("a", "drc", 1.0, "validation")] * 2, "effects must hold each label and deformation once"),
+        ("metric", dict(k=range(44)), None, "judged must hold one k only"),
+        ("random", dict(test=range(44)), None, "judged must hold one test only"),
+        ("random", dict(level=0), None, "judged must hold a sample once, got a/3-0 stretch 0 twice"),
+        (
+            lambda judged, *, seed, effects: np.ones(3),
+            {},
+            None,
+            r"scheme <lambda> must give one weight for each of the 48 samples, got shape \(3,\)",
+        ),
+        (lambda judged, *, seed, effects: np.full(48, np.nan), {}, None, "must give weights in 0..1, got nan"),
+    ],
+)
 def test_bad_input_of_schemes(scheme, change, effects, message):
-    judged = judged_table().pipe(lambda t: t.assign(**{name: np.resize(value, len(t)) for name, value in change.items()}))
-    if effects is not None: effects = pd.DataFrame(effects, columns="label deformation difference on".split())
-    with pytest.raises(InputError, match=message): weigh(scheme, judged, effects=effects)
+    judged = judged_table().pipe(
+        lambda t: t.assign(**{name: np.resize(value, len(t)) for name, value in change.items()})
+    )
+    if effects is not None:
+        effects = pd.DataFrame(effects, columns="label deformation difference on".split())
+    with pytest.raises(InputError, match=message):
+        weigh(scheme, judged, effects=effects)
 
 
 def test_metric_schemes_need_judgement():
     waiting = candidates(samples_table(), test=1, valid=2)
     assert weigh("brute", waiting).sum() == len(waiting) == 48
     for name in ["metric", "random", "weight"]:
-        with pytest.raises(InputError, match="judged must have the columns"): weigh(name, waiting)
-    with pytest.raises(InputError, match="seed must be >= 0, got -1"): weigh("random", judged_table(), seed=-1)
+        with pytest.raises(InputError, match="judged must have the columns"):
+            weigh(name, waiting)
+    with pytest.raises(InputError, match="seed must be >= 0, got -1"):
+        weigh("random", judged_table(), seed=-1)
 
 
 # Tables
+
 
 def test_tables_count_as_loops_do():
     table = judged_table(k=[1, 3], clips=9)
@@ -448,10 +576,12 @@ def test_tables_count_as_loops_do():
     assert acceptance_by_class(table).label.tolist() == ["a", "b", OVERALL] * 2
     shares = predicted_share(table[table.k == 3])
     assert shares.loc["a", "a"] == table[(table.k == 3) & (table.label == "a")].accepted.mean()
-    with pytest.raises(InputError, match="of one k, got 1, 3"): predicted_share(table)
+    with pytest.raises(InputError, match="of one k, got 1, 3"):
+        predicted_share(table)
     two = pd.concat([table.assign(net="npair"), table.assign(net="classifier")])
     for told in (acceptance_by_class, by_class_deformation, neighbourhoods, predicted_share):
-        with pytest.raises(InputError, match="of one net, got classifier, npair"): told(two)
+        with pytest.raises(InputError, match="of one net, got classifier, npair"):
+            told(two)
     around = neighbourhoods(table).query("k == 1").set_index("accepted")
     assert around.own[True] == 1 and around.own[False] == 0 and around.samples.sum() == (table.k == 1).sum()
 
@@ -459,8 +589,11 @@ def test_tables_count_as_loops_do():
 def test_interval_covers_and_needs_two_units():
     one_clip = judged_table().query("clip == 'a/3-0'")
     assert acceptance_by_class(one_clip)[["low", "high"]].isna().all(axis=None)
-    repeated = pd.concat([judged_table()] * 20) # more rows of the same clips are no more evidence
-    pd.testing.assert_frame_equal(acceptance_by_class(repeated)[["ratio", "low", "high"]], acceptance_by_class(judged_table())[["ratio", "low", "high"]])
+    repeated = pd.concat([judged_table()] * 20)  # more rows of the same clips are no more evidence
+    pd.testing.assert_frame_equal(
+        acceptance_by_class(repeated)[["ratio", "low", "high"]],
+        acceptance_by_class(judged_table())[["ratio", "low", "high"]],
+    )
 
 
 def results_table(gain=10, folds=(1, 2, 3), seeds=(0, 1), noise=0, seed=0):
@@ -469,7 +602,9 @@ def results_table(gain=10, folds=(1, 2, 3), seeds=(0, 1), noise=0, seed=0):
         for label, n in [("a", 40), ("b", 50)]:
             for fold in folds:
                 for run in seeds:
-                    correct = 20 + fold + (gain if (scheme, label) == ("only-drc", "a") else 0) + int(noise * random.normal())
+                    correct = (
+                        20 + fold + (gain if (scheme, label) == ("only-drc", "a") else 0) + int(noise * random.normal())
+                    )
                     rows.append((scheme, fold, run, label, n + fold, correct))
     return pd.DataFrame(rows, columns="scheme test seed label n correct".split())
 
@@ -477,13 +612,18 @@ def results_table(gain=10, folds=(1, 2, 3), seeds=(0, 1), noise=0, seed=0):
 def test_effects_by_plain_loops():
     results = results_table(noise=3)
     effects = class_effects(results)
-    assert list(effects) == "label deformation difference low high n on".split() and set(effects.deformation) == {"drc", "all"}
+    assert list(effects) == "label deformation difference low high n on".split() and set(effects.deformation) == {
+        "drc",
+        "all",
+    }
     for row in effects.itertuples():
         name = {"drc": "only-drc", "all": "brute"}[row.deformation]
         change = total = 0
         for fold in [1, 2, 3]:
             for run in [0, 1]:
-                cell = results[(results.label == row.label) & (results.test == fold) & (results.seed == run)].set_index("scheme")
+                cell = results[(results.label == row.label) & (results.test == fold) & (results.seed == run)].set_index(
+                    "scheme"
+                )
                 change += cell.correct[name] - cell.correct["none"]
                 total += cell.n[name]
         assert row.n == total and row.difference == pytest.approx(100 * change / total)
@@ -492,7 +632,12 @@ def test_effects_by_plain_loops():
 
 def test_effects_without_noise_have_the_exact_difference():
     effects = class_effects(results_table(folds=(1,)), on="validation").set_index(["label", "deformation"])
-    assert effects.difference["a", "drc"] == pytest.approx(100 * 10 / 41) == effects.low["a", "drc"] == effects.high["a", "drc"]
+    assert (
+        effects.difference["a", "drc"]
+        == pytest.approx(100 * 10 / 41)
+        == effects.low["a", "drc"]
+        == effects.high["a", "drc"]
+    )
     assert effects.difference["b", "drc"] == 0 and set(effects.on) == {"validation"}
     single = class_effects(results_table(folds=(1,), seeds=(0,)))
     assert single.low.isna().all() and single.difference.notna().all()
@@ -500,17 +645,24 @@ def test_effects_without_noise_have_the_exact_difference():
 
 def test_effects_interval_follows_folds_more_than_seeds():
     "Ten equal seeds of two unlike folds are still two folds"
-    rows = [(scheme, fold, run, "a", 100, 50 + (20 if scheme != "none" and fold == 1 else 0))
-        for scheme in ["none", "only-drc"] for fold in [1, 2] for run in range(10)]
+    rows = [
+        (scheme, fold, run, "a", 100, 50 + (20 if scheme != "none" and fold == 1 else 0))
+        for scheme in ["none", "only-drc"]
+        for fold in [1, 2]
+        for run in range(10)
+    ]
     effects = class_effects(pd.DataFrame(rows, columns="scheme test seed label n correct".split()))
     assert (effects.low[0], effects.difference[0], effects.high[0]) == (0, 10, 20)
 
 
 def test_effects_interval_of_one_fold_draws_all_its_seeds():
-    rows = [(scheme, 1, run, "a", 100, 50 + (20 if scheme != "none" and run % 2 else 0))
-        for scheme in ["none", "only-drc"] for run in range(16)]
+    rows = [
+        (scheme, 1, run, "a", 100, 50 + (20 if scheme != "none" and run % 2 else 0))
+        for scheme in ["none", "only-drc"]
+        for run in range(16)
+    ]
     effects = class_effects(pd.DataFrame(rows, columns="scheme test seed label n correct".split()))
-    half_width = 1.96 * 10 / np.sqrt(16) # of a mean of 16 draws with deviation 10 points
+    half_width = 1.96 * 10 / np.sqrt(16)  # of a mean of 16 draws with deviation 10 points
     np.testing.assert_allclose([effects.low[0], effects.high[0]], [10 - half_width, 10 + half_width], atol=1.5)
 
 
@@ -520,13 +672,20 @@ def test_effects_pair_only_what_was_run_with_and_without():
     assert class_effects(lacking).n.tolist() == class_effects(results[results.test < 3]).n.tolist()
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda t: t[t.scheme != "none"], "got no such pair"),
-    (lambda t: t[t.scheme.isin(["none", "metric"])], "got no such pair"),
-    (lambda t: pd.concat([t, t]), "once"),
-    (lambda t: t.drop(columns="correct"), "got none called correct"),
-    (lambda t: t.assign(n=t.n + t.scheme.eq("brute")), "n must be equal with and without a deformation, got 42 and 41 for a in fold 1"),
-    (lambda t: t.assign(data=np.where(t.test == 1, "esc10", "generated")), "one collection, got esc10, generated"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda t: t[t.scheme != "none"], "got no such pair"),
+        (lambda t: t[t.scheme.isin(["none", "metric"])], "got no such pair"),
+        (lambda t: pd.concat([t, t]), "once"),
+        (lambda t: t.drop(columns="correct"), "got none called correct"),
+        (
+            lambda t: t.assign(n=t.n + t.scheme.eq("brute")),
+            "n must be equal with and without a deformation, got 42 and 41 for a in fold 1",
+        ),
+        (lambda t: t.assign(data=np.where(t.test == 1, "esc10", "generated")), "one collection, got esc10, generated"),
+    ],
+)
 def test_bad_input_of_effects(change, message):
-    with pytest.raises(InputError, match=message): class_effects(change(results_table()))
+    with pytest.raises(InputError, match=message):
+        class_effects(change(results_table()))

@@ -15,49 +15,59 @@ from ..core.statistics import _interval, _least_p, fold_mean, holm, mcnemar, sig
 
 # %% ../../nbs/analysis/comparisons.ipynb #a40422b3
 def _both_sides(
-    table:pd.DataFrame, # results or predictions
-    a:str, # one scheme
-    b:str, # the other
-    key:list[str], # columns that name what both did
-    columns:list[str], # of each side
-)->pd.DataFrame: # key and columns with the endings _a and _b
-    "What both schemes did, side by side"
+    table: pd.DataFrame,  # results or predictions
+    a: str,  # one scheme
+    b: str,  # the other
+    key: list[str],  # columns that name what both did
+    columns: list[str],  # of each side
+) -> pd.DataFrame:  # key and columns with the endings _a and _b
+    "What both schemes did, side by side."
     sides = [_one_setting(_pick(table, name))[[*key, *columns]] for name in (a, b)]
     if any(side.duplicated(key).any() for side in sides):
         raise InputError(f"the table must hold each {', '.join(key)} once for {a} and {b}, got some twice")
     both = sides[0].merge(sides[1], on=key, suffixes=("_a", "_b"))
-    if not len(both): raise InputError(f"{a} and {b} must share a fold and seed, got none")
+    if not len(both):
+        raise InputError(f"{a} and {b} must share a fold and seed, got none")
     return both
 
 # %% ../../nbs/analysis/comparisons.ipynb #28aa3518
 def _compare_folds(
-    results:pd.DataFrame, # results table
-    a:str, # one scheme
-    b:str, # the other
-    draws:int, # of the bootstrap
-    seed:int, # of bootstrap and test
-)->dict: # difference low high p p_least unit units
-    "Paired over folds and seeds"
+    results: pd.DataFrame,  # results table
+    a: str,  # one scheme
+    b: str,  # the other
+    draws: int,  # of the bootstrap
+    seed: int,  # of bootstrap and test
+) -> dict:  # difference low high p p_least unit units
+    "Paired over folds and seeds."
     need_rows(results, "results", "scheme test seed label n correct")
     both = _both_sides(results, a, b, ["test", "seed", "label"], ["n", "correct"])
     for row in both[both.n_a.ne(both.n_b)].head(1).itertuples():
-        raise InputError(f"n must be equal for {a} and {b}, got {row.n_a} and {row.n_b} for {row.label} in fold {row.test}")
+        raise InputError(
+            f"n must be equal for {a} and {b}, got {row.n_a} and {row.n_b} for {row.label} in fold {row.test}"
+        )
     units = both.groupby(["test", "seed"])[["n_a", "correct_a", "correct_b"]].sum().query("n_a > 0").reset_index()
     change = 100 * (units.correct_a - units.correct_b) / units.n_a
     difference, low, high = fold_mean(change, units.test, draws=draws, seed=seed)
     weighted = change / units.groupby("test").test.transform("size")
-    return dict(difference=difference, low=low, high=high,
-        p=sign_flip_test(weighted, seed=seed), p_least=_least_p(len(units)), unit="fold and seed", units=len(units))
+    return dict(
+        difference=difference,
+        low=low,
+        high=high,
+        p=sign_flip_test(weighted, seed=seed),
+        p_least=_least_p(len(units)),
+        unit="fold and seed",
+        units=len(units),
+    )
 
 # %% ../../nbs/analysis/comparisons.ipynb #841cca19
 def _compare_sources(
-    predictions:pd.DataFrame, # predictions table
-    a:str, # one scheme
-    b:str, # the other
-    draws:int, # of the bootstrap
-    seed:int, # of bootstrap and test
-)->dict: # difference low high p p_least unit units a_only b_only p_mcnemar
-    "Paired over recordings"
+    predictions: pd.DataFrame,  # predictions table
+    a: str,  # one scheme
+    b: str,  # the other
+    draws: int,  # of the bootstrap
+    seed: int,  # of bootstrap and test
+) -> dict:  # difference low high p p_least unit units a_only b_only p_mcnemar
+    "Paired over recordings."
     need_rows(predictions, "predictions", "scheme test seed clip source correct")
     both = _both_sides(predictions, a, b, ["test", "seed", "clip", "source"], ["correct"])
     both["change"] = both.correct_a.astype(float) - both.correct_b.astype(float)
@@ -68,46 +78,68 @@ def _compare_sources(
         drawn = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws) @ sums
         interval = _interval(100 * drawn[:, 0] / drawn[:, 1])
     a_only, b_only = int((clips > 0).sum()), int((clips < 0).sum())
-    return dict(difference=100 * sums[:, 0].sum() / sums[:, 1].sum(), low=interval[0], high=interval[1],
-        p=sign_flip_test(sums[:, 0], seed=seed), p_least=_least_p(len(sums)),
-        unit="source", units=len(sums), a_only=a_only, b_only=b_only, p_mcnemar=mcnemar(a_only, b_only))
+    return dict(
+        difference=100 * sums[:, 0].sum() / sums[:, 1].sum(),
+        low=interval[0],
+        high=interval[1],
+        p=sign_flip_test(sums[:, 0], seed=seed),
+        p_least=_least_p(len(sums)),
+        unit="source",
+        units=len(sums),
+        a_only=a_only,
+        b_only=b_only,
+        p_mcnemar=mcnemar(a_only, b_only),
+    )
 
 # %% ../../nbs/analysis/comparisons.ipynb #e2f4a0ce
 def compare(
-    table:pd.DataFrame, # results or predictions table of one collection, recipe and budget
-    a:str, # scheme, with its k where there are several: "metric 5-NN"
-    b:str, # what it is compared with
+    table: pd.DataFrame,  # results or predictions table of one collection, recipe and budget
+    a: str,  # scheme, with its k where there are several: "metric 5-NN"
+    b: str,  # what it is compared with
     *,
-    draws:int=5000, # of the bootstrap
-    seed:int=0, # of bootstrap and test
-)->pd.Series: # a b difference low high (points, a minus b, 95%), p p_least unit units; from predictions also a_only b_only p_mcnemar
-    "The paired difference of two schemes in accuracy"
+    draws: int = 5000,  # of the bootstrap
+    seed: int = 0,  # of bootstrap and test
+) -> pd.Series:  # a b difference low high (points, a minus b, 95%), p p_least unit units; from predictions also a_only b_only p_mcnemar
+    "The paired difference of two schemes in accuracy."
     how = _compare_sources if "clip" in table else _compare_folds
     return pd.Series({"a": a, "b": b} | how(table, a, b, draws, seed))
 
 # %% ../../nbs/analysis/comparisons.ipynb #d736d3fd
 def _default_pairs(
-    table:pd.DataFrame, # results or predictions
-)->list[tuple[str, str]]: # (a, b)
-    "Every scheme against none, and metric against random of the same k"
-    names = _with_names(table).drop_duplicates("name").sort_values(["scheme", "k"]).sort_values("scheme", key=_scheme_order, kind="stable")
+    table: pd.DataFrame,  # results or predictions
+) -> list[tuple[str, str]]:  # (a, b)
+    "Every scheme against none, and metric against random of the same k."
+    names = (
+        _with_names(table)
+        .drop_duplicates("name")
+        .sort_values(["scheme", "k"])
+        .sort_values("scheme", key=_scheme_order, kind="stable")
+    )
     against_none = [(name, "none") for name in names.name if name != "none" and (names.name == "none").any()]
     metric, random = names[names.scheme == "metric"], names[names.scheme == "random"]
-    same_k = [(m.name, r.name) for m in metric.itertuples(index=False) for r in random.itertuples(index=False)
-        if pd.isna(r.k) or r.k == m.k]
+    same_k = [
+        (m.name, r.name)
+        for m in metric.itertuples(index=False)
+        for r in random.itertuples(index=False)
+        if pd.isna(r.k) or r.k == m.k
+    ]
     return against_none + same_k
 
 # %% ../../nbs/analysis/comparisons.ipynb #edfaa8b1
 def comparisons(
-    table:pd.DataFrame, # results or predictions table of one collection, recipe and budget
-    pairs:list[tuple[str, str]]|None=None, # schemes to compare; None: all against none, and metric against random of the same k
+    table: pd.DataFrame,  # results or predictions table of one collection, recipe and budget
+    pairs: list[tuple[str, str]]
+    | None = None,  # schemes to compare; None: all against none, and metric against random of the same k
     *,
-    draws:int=5000, # of the bootstrap
-    seed:int=0, # of bootstrap and test
-)->pd.DataFrame: # rows of `compare`, with p_holm: p corrected for the number of rows
-    "Paired differences, corrected for their number"
+    draws: int = 5000,  # of the bootstrap
+    seed: int = 0,  # of bootstrap and test
+) -> pd.DataFrame:  # rows of `compare`, with p_holm: p corrected for the number of rows
+    "Paired differences, corrected for their number."
     need_rows(table, "table", "scheme test seed")
     pairs = _default_pairs(table) if pairs is None else pairs
-    if not pairs: raise InputError("there must be two schemes to compare (one of them none, or metric and random), got no such pair")
+    if not pairs:
+        raise InputError(
+            "there must be two schemes to compare (one of them none, or metric and random), got no such pair"
+        )
     rows = pd.DataFrame([compare(table, a, b, draws=draws, seed=seed) for a, b in pairs])
     return rows.assign(p_holm=holm(rows.p))

@@ -19,105 +19,138 @@ from matplotlib.figure import Figure
 
 # %% ../../nbs/analysis/drawing.ipynb #04f4cdde
 STYLE = {
-    "figure.dpi": 66, "figure.constrained_layout.use": True, "font.family": "DejaVu Sans", "font.size": 9, "text.parse_math": False,
-    "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
-    "legend.frameon": False, "legend.fontsize": 8, "svg.hashsalt": "metaug"}
+    "figure.dpi": 66,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.parse_math": False,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.hashsalt": "metaug",
+}
 DIFFERENCE = LinearSegmentedColormap.from_list(
-    "difference", ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"], N=257) # odd: the middle colour is white
+    "difference", ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"], N=257
+)  # odd: the middle colour is white
 
 # %% ../../nbs/analysis/drawing.ipynb #0bffb96d
 def _settle(
-    figure:Figure, # new, all drawn
+    figure: Figure,  # new, all drawn
 ):
-    "Make now what matplotlib would make when it first renders, by then under the user's style: number and look of the ticks"
-    for ax in figure.axes: ax.tick_params(labelsize=STYLE["font.size"])
+    "Make now what matplotlib would make when it first renders, by then under the user's style: number and look of the ticks."
+    for ax in figure.axes:
+        ax.tick_params(labelsize=STYLE["font.size"])
     figure.draw_without_rendering()
 
 # %% ../../nbs/analysis/drawing.ipynb #cdf773fe
 def styled(
-    draw:Callable, # draws and returns axes or a figure; may take `ax`
-)->Callable: # the same under matplotlib's defaults and `STYLE`, whatever the user has set
-    "A drawing function with a style of its own"
+    draw: Callable,  # draws and returns axes or a figure; may take `ax`
+) -> Callable:  # the same under matplotlib's defaults and `STYLE`, whatever the user has set
+    "A drawing function with a style of its own."
+
     @wraps(draw)
     def drawn(*args, **kwargs):
-        plt.draw_if_interactive() # loads the backend: loaded inside, its settings would be undone with ours
+        plt.draw_if_interactive()  # loads the backend: loaded inside, its settings would be undone with ours
         with plt.style.context(["default", STYLE]):
             result = draw(*args, **kwargs)
-            if kwargs.get("ax") is None: _settle(result if isinstance(result, Figure) else result.figure)
+            if kwargs.get("ax") is None:
+                _settle(result if isinstance(result, Figure) else result.figure)
         return result
+
     return drawn
 
 # %% ../../nbs/analysis/drawing.ipynb #71d3a4d1
 def _axes(
-    ax:Axes|None, # given, or None for a new figure
-    width:float, # inches
-    height:float, # inches
-)->Axes: # to draw on
-    "The axes that were given, or new ones"
+    ax: Axes | None,  # given, or None for a new figure
+    width: float,  # inches
+    height: float,  # inches
+) -> Axes:  # to draw on
+    "The axes that were given, or new ones."
     return plt.subplots(figsize=(width, height))[1] if ax is None else ax
 
 # %% ../../nbs/analysis/drawing.ipynb #e141cd77
 def _colours(
-    count:int, # how many
-)->list: # RGB triples
-    "Colours that differ for colour-blind readers, as far as there are that many"
+    count: int,  # how many
+) -> list:  # RGB triples
+    "Colours that differ for colour-blind readers, as far as there are that many."
     return sns.color_palette("colorblind", count) if count <= 10 else sns.color_palette("husl", count)
 
 # %% ../../nbs/analysis/drawing.ipynb #c9892c25
 def _reach(
-    middle, # shape (n,)
-    low, # NaN where unknown
-    high, # NaN where unknown
-)->np.ndarray: # lengths down and up, at least 0, shape (2, n)
-    "Interval as `errorbar` wants it"
+    middle,  # shape (n,)
+    low,  # NaN where unknown
+    high,  # NaN where unknown
+) -> np.ndarray:  # lengths down and up, at least 0, shape (2, n)
+    "Interval as `errorbar` wants it."
     down_up = np.array([np.subtract(middle, low), np.subtract(high, middle)], np.float64).reshape(2, -1)
     return np.maximum(0, np.nan_to_num(down_up))
 
 # %% ../../nbs/analysis/drawing.ipynb #2494b452
-MARKERS = "osD^vPX*<>ph" # one for each deformation or class, beside its colour
+MARKERS = "osD^vPX*<>ph"  # one for each deformation or class, beside its colour
 
 # %% ../../nbs/analysis/drawing.ipynb #4899832e
 def _heat(
-    table:pd.DataFrame, # what to draw
-    text:pd.DataFrame, # what to write, same shape
-    ax:Axes|None, # to draw on; None makes a figure
-    title:str, # of the axes
-    bar:str, # what the colours mean, with unit
-    **colours, # cmap, vmin, vmax, center
-)->Axes: # heat map with numbers
-    "Heat map of a table with texts"
-    ax = _axes(ax, 2.9 + .5 * table.shape[1], 1.9 + .36 * table.shape[0])
-    sns.heatmap(table, annot=text.to_numpy(), fmt="", ax=ax, linewidths=.5, linecolor="white",
-        annot_kws={"size": 8}, cbar_kws={"label": bar}, **colours)
+    table: pd.DataFrame,  # what to draw
+    text: pd.DataFrame,  # what to write, same shape
+    ax: Axes | None,  # to draw on; None makes a figure
+    title: str,  # of the axes
+    bar: str,  # what the colours mean, with unit
+    **colours,  # cmap, vmin, vmax, center
+) -> Axes:  # heat map with numbers
+    "Heat map of a table with texts."
+    ax = _axes(ax, 2.9 + 0.5 * table.shape[1], 1.9 + 0.36 * table.shape[0])
+    sns.heatmap(
+        table,
+        annot=text.to_numpy(),
+        fmt="",
+        ax=ax,
+        linewidths=0.5,
+        linecolor="white",
+        annot_kws={"size": 8},
+        cbar_kws={"label": bar},
+        **colours,
+    )
     ax.set_title(title)
-    ax.set_xticks(ax.get_xticks(), [str(name) for name in table.columns], rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_xticks(
+        ax.get_xticks(), [str(name) for name in table.columns], rotation=40, ha="right", rotation_mode="anchor"
+    )
     ax.set_yticks(ax.get_yticks(), [str(name) for name in table.index], rotation=0)
     ax.tick_params(length=0)
     return ax
 
 # %% ../../nbs/analysis/drawing.ipynb #be7dd3a5
 def _side_by_side(
-    x:np.ndarray, # places, shape (n,)
-    gap:float, # least distance
-)->np.ndarray: # places no closer than `gap` to each other, shape (n,), shifted as little as that takes
-    "Move neighbours apart, each group about its middle"
+    x: np.ndarray,  # places, shape (n,)
+    gap: float,  # least distance
+) -> np.ndarray:  # places no closer than `gap` to each other, shape (n,), shifted as little as that takes
+    "Move neighbours apart, each group about its middle."
     order = np.argsort(x, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(x[order]) >= gap) + 1)
     apart = np.empty(len(x))
-    for group in groups: apart[group] = x[group].mean() + gap * (np.arange(len(group)) - (len(group) - 1) / 2)
+    for group in groups:
+        apart[group] = x[group].mean() + gap * (np.arange(len(group)) - (len(group) - 1) / 2)
     return apart
 
 # %% ../../nbs/analysis/drawing.ipynb #630e403b
 def _name_points(
-    ax:Axes, # to draw on, with its points in place
-    x, # shape (n,)
-    y, # shape (n,)
-    names, # n texts
+    ax: Axes,  # to draw on, with its points in place
+    x,  # shape (n,)
+    y,  # shape (n,)
+    names,  # n texts
 ):
-    "A name at each point, beside it or on the side that is free"
+    "A name at each point, beside it or on the side that is free."
     span, place = np.array([np.ptp(x) or 1, np.ptp(y) or 1]), np.column_stack([x, y])
     for number, name in enumerate(names):
-        near = place[(np.abs((place - place[number]) / span) < [.25, .05]).all(axis=1)]
+        near = place[(np.abs((place - place[number]) / span) < [0.25, 0.05]).all(axis=1)]
         left = len(near) > 1 and place[number, 0] <= near[:, 0].min()
-        ax.annotate(str(name), place[number], xytext=(-6 if left else 6, 0), textcoords="offset points",
-            ha="right" if left else "left", va="center", fontsize=8)
+        ax.annotate(
+            str(name),
+            place[number],
+            xytext=(-6 if left else 6, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=8,
+        )

@@ -46,9 +46,9 @@ from ..core.statistics import RankCorrelation, rank_correlation
 
 # %% ../../nbs/analysis/figures.ipynb #c710d8cb
 def _fold_points(
-    units:pd.DataFrame, # a row a setting, fold and seed
-)->pd.DataFrame: # rows: fold (or seed, with one fold), columns: name in order; accuracy (%)
-    "What Fig. 1 draws"
+    units: pd.DataFrame,  # a row a setting, fold and seed
+) -> pd.DataFrame:  # rows: fold (or seed, with one fold), columns: name in order; accuracy (%)
+    "What Fig. 1 draws."
     again = units.groupby("name")[_setting(units)].nunique(dropna=False).gt(1)
     if again.any(axis=None):
         column = again.any().idxmax()
@@ -58,114 +58,141 @@ def _fold_points(
 
 # %% ../../nbs/analysis/figures.ipynb #579e0ca5
 def _draw_boxes(
-    ax:Axes, # to draw on
-    points:pd.DataFrame, # a column for each scheme
+    ax: Axes,  # to draw on
+    points: pd.DataFrame,  # a column for each scheme
 ):
-    "A box for each scheme that has at least two points" # not seaborn's: it asks matplotlib for what 3.13 will refuse
+    "A box for each scheme that has at least two points."  # not seaborn's: it asks matplotlib for what 3.13 will refuse
     for place, (values, colour) in enumerate(zip(points.to_numpy().T, _colours(points.shape[1]))):
         values = values[~np.isnan(values)]
         if len(values) > 1:
-            ax.boxplot(values, positions=[place], widths=.5, showfliers=False, patch_artist=True,
-                boxprops={"facecolor": (*colour, .35)}, medianprops={"color": "black"})
+            ax.boxplot(
+                values,
+                positions=[place],
+                widths=0.5,
+                showfliers=False,
+                patch_artist=True,
+                boxprops={"facecolor": (*colour, 0.35)},
+                medianprops={"color": "black"},
+            )
 
 # %% ../../nbs/analysis/figures.ipynb #3844cb58
 def _draw_paper(
-    ax:Axes, # to draw on
-    names:list[str], # schemes, left to right
+    ax: Axes,  # to draw on
+    names: list[str],  # schemes, left to right
 ):
-    "The paper's means as diamonds"
-    known = [(place + .33, PAPER[name]) for place, name in enumerate(names) if name in PAPER]
-    if known: ax.plot(*zip(*known), "D", color="black", ms=6, mfc="white", label="Lu et al. 2017, mean of 10 folds")
+    "The paper's means as diamonds."
+    known = [(place + 0.33, PAPER[name]) for place, name in enumerate(names) if name in PAPER]
+    if known:
+        ax.plot(*zip(*known), "D", color="black", ms=6, mfc="white", label="Lu et al. 2017, mean of 10 folds")
 
 # %% ../../nbs/analysis/figures.ipynb #bcbaa594
 @styled
 def plot_accuracy(
-    results:pd.DataFrame, # results table of one collection, recipe and budget
+    results: pd.DataFrame,  # results table of one collection, recipe and budget
     *,
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # accuracy of each scheme: boxes, a dot and line for each fold
-    "Accuracy over folds (Fig. 1)"
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # accuracy of each scheme: boxes, a dot and line for each fold
+    "Accuracy over folds (Fig. 1)."
     points = _fold_points(_units(results))
     names, unit = list(points), {"test": "fold", "seed": "seed"}[points.index.name]
     ax = _axes(ax, 1.6 + 1.0 * len(names), 4)
     _draw_boxes(ax, points)
-    ax.plot(np.arange(len(names)), points.to_numpy().T, "-o", color="0.35", lw=.7, ms=3.5, alpha=.8)
-    ax.plot([], [], "-o", color="0.35", lw=.7, ms=3.5, label=f"one {unit}")
-    if "data" in results and set(results.data) == {"urbansound8k"}: _draw_paper(ax, names)
-    ax.set_xticks(np.arange(len(names)), [textwrap.fill(name, 12) + f"\n{mean:.1f}%" for name, mean in points.mean().items()])
-    ax.set(title=f"Accuracy over {len(points)} {unit}{'s' if len(points) > 1 else ''}",
-        xlabel="scheme and mean", ylabel="accuracy (% of clips)")
+    ax.plot(np.arange(len(names)), points.to_numpy().T, "-o", color="0.35", lw=0.7, ms=3.5, alpha=0.8)
+    ax.plot([], [], "-o", color="0.35", lw=0.7, ms=3.5, label=f"one {unit}")
+    if "data" in results and set(results.data) == {"urbansound8k"}:
+        _draw_paper(ax, names)
+    ax.set_xticks(
+        np.arange(len(names)), [textwrap.fill(name, 12) + f"\n{mean:.1f}%" for name, mean in points.mean().items()]
+    )
+    ax.set(
+        title=f"Accuracy over {len(points)} {unit}{'s' if len(points) > 1 else ''}",
+        xlabel="scheme and mean",
+        ylabel="accuracy (% of clips)",
+    )
     ax.legend(loc="best")
     return ax
 
 # %% ../../nbs/analysis/figures.ipynb #813e17c5
 @styled
 def plot_effects(
-    effects:pd.DataFrame, # effects table: label deformation difference low high (points)
+    effects: pd.DataFrame,  # effects table: label deformation difference low high (points)
     *,
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # a mark and interval for each class and deformation
-    "Class-wise difference in accuracy by deformation (Fig. 2)"
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # a mark and interval for each class and deformation
+    "Class-wise difference in accuracy by deformation (Fig. 2)."
     need_rows(effects, "effects", "label deformation difference low high")
     labels, names = sorted(effects.label.unique(), key=str), _ordered(effects.deformation)
-    ax = _axes(ax, 2.2 + .95 * len(labels), 4)
-    step = .8 / len(names)
+    ax = _axes(ax, 2.2 + 0.95 * len(labels), 4)
+    step = 0.8 / len(names)
     for number, (name, colour) in enumerate(zip(names, _colours(len(names)))):
         rows = effects[effects.deformation == name].set_index("label").reindex(labels)
         x = np.arange(len(labels)) + step * (number - (len(names) - 1) / 2)
-        ax.errorbar(x, rows.difference, _reach(rows.difference, rows.low, rows.high),
-            fmt=MARKERS[number % len(MARKERS)], color=colour, ms=5, lw=1.2, label=name)
-    ax.axhline(0, color="black", lw=.8)
-    for place in np.arange(1, len(labels)) - .5: ax.axvline(place, color="0.85", lw=.8)
+        ax.errorbar(
+            x,
+            rows.difference,
+            _reach(rows.difference, rows.low, rows.high),
+            fmt=MARKERS[number % len(MARKERS)],
+            color=colour,
+            ms=5,
+            lw=1.2,
+            label=name,
+        )
+    ax.axhline(0, color="black", lw=0.8)
+    for place in np.arange(1, len(labels)) - 0.5:
+        ax.axvline(place, color="0.85", lw=0.8)
     ax.set_xticks(np.arange(len(labels)), [textwrap.fill(str(label), 12) for label in labels])
-    ax.set(title="Accuracy with a deformation, against originals alone",
-        xlabel="class", ylabel="difference in accuracy (points)", xlim=(-.5, len(labels) - .5))
-    ax.legend(loc="center left", bbox_to_anchor=(1, .5), title="deformation")
+    ax.set(
+        title="Accuracy with a deformation, against originals alone",
+        xlabel="class",
+        ylabel="difference in accuracy (points)",
+        xlim=(-0.5, len(labels) - 0.5),
+    )
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="deformation")
     return ax
 
 # %% ../../nbs/analysis/figures.ipynb #e5396922
 @styled
 def plot_confusion(
-    results:pd.DataFrame, # results table with `confusion`
+    results: pd.DataFrame,  # results table with `confusion`
     *,
-    scheme:str, # e.g. "brute"
-    k:int|None=None, # where the scheme was run with several
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # heat map, % of the true class's clips; cells without a clip are blank
-    "Confusion matrix of a scheme (Fig. 3a)"
+    scheme: str,  # e.g. "brute"
+    k: int | None = None,  # where the scheme was run with several
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # heat map, % of the true class's clips; cells without a clip are blank
+    "Confusion matrix of a scheme (Fig. 3a)."
     table = confusion_matrix(results, scheme=scheme, k=k)
     name = _pick(results, scheme, k).name.iloc[0]
-    text = table.map(lambda value: f"{value:.0f}" if value >= .5 else "")
+    text = table.map(lambda value: f"{value:.0f}" if value >= 0.5 else "")
     return _heat(table, text, ax, f"Confusion, {name}", "clips of the class (%)", cmap="Blues", vmin=0, vmax=100)
 
 # %% ../../nbs/analysis/figures.ipynb #0e192a4b
 @styled
 def plot_confusion_difference(
-    results:pd.DataFrame, # results table with `confusion`
+    results: pd.DataFrame,  # results table with `confusion`
     *,
-    scheme:str, # e.g. "brute"
-    k:int|None=None, # where the scheme was run with several
-    base:str="none", # what to subtract
-    base_k:int|None=None, # where the base was run with several
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # heat map, points; zero is white
-    "Difference of two confusion matrices (Fig. 3b)"
+    scheme: str,  # e.g. "brute"
+    k: int | None = None,  # where the scheme was run with several
+    base: str = "none",  # what to subtract
+    base_k: int | None = None,  # where the base was run with several
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # heat map, points; zero is white
+    "Difference of two confusion matrices (Fig. 3b)."
     table = confusion_matrix(results, scheme=scheme, k=k) - confusion_matrix(results, scheme=base, k=base_k)
     names = [_pick(results, *which).name.iloc[0] for which in [(scheme, k), (base, base_k)]]
     largest = max(1, np.nanmax(np.abs(table.to_numpy())))
-    text = table.map(lambda value: f"{value:+.0f}" if abs(value) >= .5 else "")
+    text = table.map(lambda value: f"{value:+.0f}" if abs(value) >= 0.5 else "")
     title = f"Confusion, {names[0]} minus {names[1]}"
     return _heat(table, text, ax, title, "difference (points)", cmap=DIFFERENCE, vmin=-largest, vmax=largest)
 
 # %% ../../nbs/analysis/figures.ipynb #1352ad53
 @styled
 def plot_acceptance(
-    acceptance:pd.DataFrame, # acceptance table, any pairs, seeds and k
+    acceptance: pd.DataFrame,  # acceptance table, any pairs, seeds and k
     *,
-    k:int, # neighbours
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # heat map, % of the judged samples of each class and deformation; "all" is Table 2
-    "Acceptance by class and deformation (Fig. 4), with Table 2 as its last column"
+    k: int,  # neighbours
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # heat map, % of the judged samples of each class and deformation; "all" is Table 2
+    "Acceptance by class and deformation (Fig. 4), with Table 2 as its last column."
     rows = _rows_of_k(acceptance, k)
     both = pd.concat([rows, rows.assign(deformation="all")])
     table = 100 * both.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean")
@@ -178,130 +205,181 @@ def plot_acceptance(
 
 # %% ../../nbs/analysis/figures.ipynb #b9ed78bf
 def _map_groups(
-    table:pd.DataFrame, # label role accepted, n rows
-)->dict: # meaning: (rows, bool, shape (n,); how they are marked)
-    "Large disc, small ring, cross"
+    table: pd.DataFrame,  # label role accepted, n rows
+) -> dict:  # meaning: (rows, bool, shape (n,); how they are marked)
+    "Large disc, small ring, cross."
     reference, accepted = table.role.eq("reference").to_numpy(), table.accepted.fillna(False).to_numpy(bool)
-    return {"original": (reference, dict(marker="o", ms=8, mec="black", mew=.8)),
+    return {
+        "original": (reference, dict(marker="o", ms=8, mec="black", mew=0.8)),
         "accepted": (~reference & accepted, dict(marker="o", ms=4, mfc="none")),
-        "rejected": (~reference & ~accepted, dict(marker="x", ms=5, mew=1.2))}
+        "rejected": (~reference & ~accepted, dict(marker="x", ms=5, mew=1.2)),
+    }
 
 # %% ../../nbs/analysis/figures.ipynb #7e4d5501
 def _draw_map(
-    ax:Axes, # to draw on
-    xy:np.ndarray, # coordinates, shape (n, 2)
-    table:pd.DataFrame, # label role accepted, n rows
+    ax: Axes,  # to draw on
+    xy: np.ndarray,  # coordinates, shape (n, 2)
+    table: pd.DataFrame,  # label role accepted, n rows
 ):
-    "Points, and the name of each class in the middle of its originals"
+    "Points, and the name of each class in the middle of its originals."
     labels, groups = sorted(table.label.unique(), key=str), _map_groups(table)
     for label, colour in zip(labels, _colours(len(labels))):
         own = table.label.eq(label).to_numpy()
-        for rows, mark in groups.values(): ax.plot(*xy[own & rows].T, ls="", color=colour, **mark)
+        for rows, mark in groups.values():
+            ax.plot(*xy[own & rows].T, ls="", color=colour, **mark)
         middle = np.median(xy[own & groups["original"][0]] if (own & groups["original"][0]).any() else xy[own], axis=0)
-        ax.annotate(str(label), middle, ha="center", va="center", fontsize=9, weight="bold", zorder=9,
-            path_effects=[withStroke(linewidth=3, foreground="white")])
-    for name, (_, mark) in groups.items(): ax.plot([], [], ls="", color="0.4", label=name, **mark)
+        ax.annotate(
+            str(label),
+            middle,
+            ha="center",
+            va="center",
+            fontsize=9,
+            weight="bold",
+            zorder=9,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )
+    for name, (_, mark) in groups.items():
+        ax.plot([], [], ls="", color="0.4", label=name, **mark)
 
 # %% ../../nbs/analysis/figures.ipynb #f00668ca
 @styled
 def plot_embedding(
-    embedding:np.ndarray, # vectors, shape (n, d)
-    table:pd.DataFrame, # n rows: label, role ("reference" or "judged"), accepted
+    embedding: np.ndarray,  # vectors, shape (n, d)
+    table: pd.DataFrame,  # n rows: label, role ("reference" or "judged"), accepted
     *,
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # a large disc is an original, a small ring accepted, a cross rejected; the colour is the class
-    "Map of originals and judged samples"
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # a large disc is an original, a small ring accepted, a cross rejected; the colour is the class
+    "Map of originals and judged samples."
     need_rows(table, "table", "label role accepted")
-    if len(table) != len(embedding): raise InputError(f"table must have one row for each of the {len(embedding)} vectors, got {len(table)}")
+    if len(table) != len(embedding):
+        raise InputError(f"table must have one row for each of the {len(embedding)} vectors, got {len(table)}")
     xy, shown = principal_plane(embedding)
     ax = _axes(ax, 8, 5)
     _draw_map(ax, xy, table)
-    ax.set(title="Originals and judged samples",
+    ax.set(
+        title="Originals and judged samples",
         xlabel=f"principal component 1 ({shown[0]:.0%} of variance)",
-        ylabel=f"principal component 2 ({shown[1]:.0%} of variance)")
-    ax.legend(loc="center left", bbox_to_anchor=(1, .5))
+        ylabel=f"principal component 2 ({shown[1]:.0%} of variance)",
+    )
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 # %% ../../nbs/analysis/figures.ipynb #aa36ca89
 AGAINST = {
     "share": "training samples (% of brute force)",
     "steps": "training steps of a classifier",
-    "seconds": "training time of a fold (s)"}
+    "seconds": "training time of a fold (s)",
+}
+
 
 @styled
 def plot_tradeoff(
-    results:pd.DataFrame, # results table of one collection
+    results: pd.DataFrame,  # results table of one collection
     *,
-    against:str="share", # "share", "steps" or "seconds"
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # a mark with its 95% interval for each scheme
-    "Accuracy against what it cost"
-    if against not in AGAINST: raise InputError(f"against must be one of {', '.join(AGAINST)}, got {against}")
+    against: str = "share",  # "share", "steps" or "seconds"
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # a mark with its 95% interval for each scheme
+    "Accuracy against what it cost."
+    if against not in AGAINST:
+        raise InputError(f"against must be one of {', '.join(AGAINST)}, got {against}")
     rows = summary(results).dropna(subset=[against]).reset_index(drop=True)
-    if not len(rows): raise InputError(f"results must hold {against}, got none")
-    told = [column for column in _setting(rows) if column not in ("scheme", "k") and rows[column].nunique(dropna=False) > 1]
+    if not len(rows):
+        raise InputError(f"results must hold {against}, got none")
+    told = [
+        column for column in _setting(rows) if column not in ("scheme", "k") and rows[column].nunique(dropna=False) > 1
+    ]
     ax, right = _axes(ax, 6.5, 4), 1.05 * rows[against].max() or 1
-    x = _side_by_side(rows[against].to_numpy(float), right * min(.03, .15 / len(rows)))
+    x = _side_by_side(rows[against].to_numpy(float), right * min(0.03, 0.15 / len(rows)))
     for number, (row, colour) in enumerate(zip(rows.to_dict("records"), _colours(len(rows)))):
         reach = _reach(row["accuracy"], row["low"], row["high"])
         label = " ".join(str(row[column]) for column in ["name", *told])
-        ax.errorbar(x[number], row["accuracy"], reach,
-            fmt=MARKERS[number % len(MARKERS)], color=colour, ms=7, lw=1.2, label=label)
-    ax.set(title="Accuracy and what it took", xlabel=AGAINST[against], ylabel="accuracy (% of clips)",
-        xlim=(min(0, 1.05 * x.min()), max(right, 1.05 * x.max())))
-    ax.legend(loc="center left", bbox_to_anchor=(1, .5))
+        ax.errorbar(
+            x[number],
+            row["accuracy"],
+            reach,
+            fmt=MARKERS[number % len(MARKERS)],
+            color=colour,
+            ms=7,
+            lw=1.2,
+            label=label,
+        )
+    ax.set(
+        title="Accuracy and what it took",
+        xlabel=AGAINST[against],
+        ylabel="accuracy (% of clips)",
+        xlim=(min(0, 1.05 * x.min()), max(right, 1.05 * x.max())),
+    )
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 # %% ../../nbs/analysis/figures.ipynb #849b3095
 def _correlation_text(
-    correlation:RankCorrelation, # of the classes
-)->str: # one line
-    "A rank correlation for a title"
+    correlation: RankCorrelation,  # of the classes
+) -> str:  # one line
+    "A rank correlation for a title."
     rho, low, high, p, n = correlation
-    if np.isnan(rho): return f"{n} classes: no correlation can be given"
+    if np.isnan(rho):
+        return f"{n} classes: no correlation can be given"
     return f"Spearman {rho:+.2f} ({low:+.2f} to {high:+.2f}), p = {p:.2g}, {n} classes"
+
 
 @styled
 def plot_confusion_and_acceptance(
-    results:pd.DataFrame, # results table with `confusion`
-    acceptance:pd.DataFrame, # acceptance table
+    results: pd.DataFrame,  # results table with `confusion`
+    acceptance: pd.DataFrame,  # acceptance table
     *,
-    k:int, # neighbours of the acceptance
-    scheme:str="brute", # whose confusions
-    scheme_k:int|None=None, # where that scheme was run with several
-    ax:Axes|None=None, # to draw on; None makes a figure
-)->Axes: # a dot with its name for each class; rank correlation in the title
-    "Acceptance of each class against its confusion (second observation)"
+    k: int,  # neighbours of the acceptance
+    scheme: str = "brute",  # whose confusions
+    scheme_k: int | None = None,  # where that scheme was run with several
+    ax: Axes | None = None,  # to draw on; None makes a figure
+) -> Axes:  # a dot with its name for each class; rank correlation in the title
+    "Acceptance of each class against its confusion (second observation)."
     table = confusion_and_acceptance(results, acceptance, k=k, scheme=scheme, scheme_k=scheme_k)
     ax = _axes(ax, 6, 4.2)
     ax.plot(table.confused, table.accepted, "o", color=_colours(1)[0], ms=6)
     _name_points(ax, table.confused, table.accepted, table.index)
-    ax.margins(.2, .08)
+    ax.margins(0.2, 0.08)
     few = len(table) < 3
-    title = _correlation_text(RankCorrelation(*[np.nan] * 4, len(table)) if few else rank_correlation(table.confused, table.accepted))
+    title = _correlation_text(
+        RankCorrelation(*[np.nan] * 4, len(table)) if few else rank_correlation(table.confused, table.accepted)
+    )
     name = _pick(results, scheme, scheme_k).name.iloc[0]
-    ax.set(title=title,
-        xlabel=f"clips of the class taken for another, {name} (%)", ylabel=f"deformed samples accepted, {k}-NN (%)")
+    ax.set(
+        title=title,
+        xlabel=f"clips of the class taken for another, {name} (%)",
+        ylabel=f"deformed samples accepted, {k}-NN (%)",
+    )
     return ax
 
 # %% ../../nbs/analysis/figures.ipynb #18f6ed9d
 @styled
 def plot_strength(
-    acceptance:pd.DataFrame, # acceptance table: clip deformation level k accepted
-    samples:pd.DataFrame, # samples table: clip deformation level rate n_semitones preset weight
+    acceptance: pd.DataFrame,  # acceptance table: clip deformation level k accepted
+    samples: pd.DataFrame,  # samples table: clip deformation level rate n_semitones preset weight
     *,
-    k:int, # neighbours
-)->Figure: # an axes for each kind of deformation
-    "Acceptance against the strength of the deformation"
+    k: int,  # neighbours
+) -> Figure:  # an axes for each kind of deformation
+    "Acceptance against the strength of the deformation."
     table = acceptance_by_strength(acceptance, samples, k=k)
     kinds = [kind for kind in STRENGTHS if kind in set(table.kind)]
     widths = [1.3 if kind == "compression" else 1 for kind in kinds]
-    figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False, figsize=(2.7 * len(kinds), 3.1), width_ratios=widths)
+    figure, axes = plt.subplots(
+        1, len(kinds), sharey=True, squeeze=False, figsize=(2.7 * len(kinds), 3.1), width_ratios=widths
+    )
     for ax, kind, colour in zip(axes[0], kinds, _colours(len(kinds))):
         rows, (_, parameter, title, _) = table[table.kind == kind], STRENGTHS[kind]
-        ax.errorbar(rows.value, rows.ratio, _reach(rows.ratio, rows.low, rows.high),
-            fmt="o" if parameter == "preset" else "-o", color=colour, ms=5, lw=1.2)
+        ax.errorbar(
+            rows.value,
+            rows.ratio,
+            _reach(rows.ratio, rows.low, rows.high),
+            fmt="o" if parameter == "preset" else "-o",
+            color=colour,
+            ms=5,
+            lw=1.2,
+        )
         ax.set(title=kind, xlabel=title)
-        if parameter == "preset": ax.set_xticks(range(len(rows)), [name.replace(" ", "\n") for name in rows.value]); ax.margins(x=.12)
+        if parameter == "preset":
+            ax.set_xticks(range(len(rows)), [name.replace(" ", "\n") for name in rows.value])
+            ax.margins(x=0.12)
     axes[0, 0].set(ylabel=f"accepted, {k}-NN (%)", ylim=(0, 100))
     return figure

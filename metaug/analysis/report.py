@@ -29,51 +29,64 @@ from .tables import OFTEN_ONE, SETTING, _one_setting, _scheme_order, _with_names
 
 # %% ../../nbs/06_analysis.ipynb #4a3b1366
 def _accuracy_text(
-    row, # of the summary
-)->str: # e.g. "80.6% (77.9 to 83.1)"
-    "Accuracy with its interval"
+    row,  # of the summary
+) -> str:  # e.g. "80.6% (77.9 to 83.1)"
+    "Accuracy with its interval."
     return f"{row.accuracy:.1f}%" + ("" if pd.isna(row.low) else f" ({row.low:.1f} to {row.high:.1f})")
 
+
 def _number_text(
-    value:float, # NaN for unknown
-    form:str, # e.g. "{:.0f}"
-)->str: # "-" for unknown
-    "A number or a dash"
+    value: float,  # NaN for unknown
+    form: str,  # e.g. "{:.0f}"
+) -> str:  # "-" for unknown
+    "A number or a dash."
     return "-" if pd.isna(value) else form.format(value)
 
 # %% ../../nbs/06_analysis.ipynb #2749963d
 def _aligned(
-    table:pd.DataFrame, # of texts
-)->str: # lines without blanks at their ends
-    "First column to the left, the others to the right"
+    table: pd.DataFrame,  # of texts
+) -> str:  # lines without blanks at their ends
+    "First column to the left, the others to the right."
     wide = [max(map(len, [column, *table[column]])) for column in table]
     lines = [list(table), *table.to_numpy().tolist()]
+
     def line_of(first, *others):
         return "  ".join([first.ljust(wide[0]), *(text.rjust(w) for text, w in zip(others, wide[1:]))]).rstrip()
+
     return "\n".join(line_of(*line) for line in lines)
 
 # %% ../../nbs/06_analysis.ipynb #b685064a
 def _summary_note(
-    rows:pd.DataFrame, # summary
-)->str: # one line
-    "What the intervals are made of"
+    rows: pd.DataFrame,  # summary
+) -> str:  # one line
+    "What the intervals are made of."
     folds, seeds = rows.folds.max(), rows.seeds.max()
-    if rows.low.isna().all(): return "One fold and one seed: no interval can be given."
-    kind = f"folds ({folds}) and seeds ({seeds})" if folds > 1 else f"seeds ({seeds}) of one fold: training again, not other recordings"
+    if rows.low.isna().all():
+        return "One fold and one seed: no interval can be given."
+    kind = (
+        f"folds ({folds}) and seeds ({seeds})"
+        if folds > 1
+        else f"seeds ({seeds}) of one fold: training again, not other recordings"
+    )
     return f"In brackets: 95% interval over {kind}."
 
 # %% ../../nbs/06_analysis.ipynb #72c63bfe
 def show_summary(
-    results:pd.DataFrame, # results table of one collection
-)->str: # lines of at most 100 characters for usual names
-    "The summary as text for a terminal"
+    results: pd.DataFrame,  # results table of one collection
+) -> str:  # lines of at most 100 characters for usual names
+    "The summary as text for a terminal."
     rows = summary(results)
-    told = [column for column in [*SETTING[2:], *OFTEN_ONE] if column in rows and rows[column].nunique(dropna=False) > 1]
+    told = [
+        column for column in [*SETTING[2:], *OFTEN_ONE] if column in rows and rows[column].nunique(dropna=False) > 1
+    ]
     text = rows[["name", *told]].astype(str).rename(columns={"name": "scheme"})
     text["accuracy"] = [_accuracy_text(row) for row in rows.itertuples()]
     costs = [
-        ("share", "data", "{:.1f}%"), ("acceptance", "accepted", "{:.1f}%"),
-        ("steps", "steps", "{:.0f}"), ("seconds", "seconds", "{:.0f}")]
+        ("share", "data", "{:.1f}%"),
+        ("acceptance", "accepted", "{:.1f}%"),
+        ("steps", "steps", "{:.0f}"),
+        ("seconds", "seconds", "{:.0f}"),
+    ]
     for column, title, form in costs:
         text[title] = [_number_text(value, form) for value in rows[column]]
     text["folds"], text["seeds"] = rows.folds.astype(str), rows.seeds.astype(str)
@@ -81,112 +94,135 @@ def show_summary(
 
 # %% ../../nbs/06_analysis.ipynb #0357d619
 def show_comparisons(
-    table:pd.DataFrame, # comparisons
-)->str: # lines of at most 100 characters
-    "The comparisons as text for a terminal"
+    table: pd.DataFrame,  # comparisons
+) -> str:  # lines of at most 100 characters
+    "The comparisons as text for a terminal."
     text = pd.DataFrame({"comparison": table.a + " against " + table.b})
+
     def difference(row):
         interval = "" if pd.isna(row.low) else f" ({row.low:+.1f} to {row.high:+.1f})"
         return f"{round(row.difference, 1) + 0:+.1f}{interval}"
+
     text["difference"] = [difference(row) for row in table.itertuples()]
     for column, title in [("p", "p"), ("p_holm", "p, Holm"), ("p_mcnemar", "McNemar")]:
-        if column in table: text[title] = [_number_text(value, "{:.3f}" if value >= .001 else "{:.0e}") for value in table[column]]
+        if column in table:
+            text[title] = [_number_text(value, "{:.3f}" if value >= 0.001 else "{:.0e}") for value in table[column]]
     counts = table.groupby("unit").units.agg(["min", "max"]).itertuples()
-    units = ", ".join(f"{most} of {unit}" if least == most else f"{least} to {most} of {unit}" for unit, least, most in counts)
-    least = f" With so few units p can't be below {table.p_least.max():.3g}." if table.p_least.max() > .01 else ""
+    units = ", ".join(
+        f"{most} of {unit}" if least == most else f"{least} to {most} of {unit}" for unit, least, most in counts
+    )
+    least = f" With so few units p can't be below {table.p_least.max():.3g}." if table.p_least.max() > 0.01 else ""
     return f"{_aligned(text)}\n\nPoints, 95% interval; units: {units}; p: sign-flip test; Holm: for {len(table)} comparisons.{least}"
 
 # %% ../../nbs/06_analysis.ipynb #da91e546
 def _write_file(
-    path:UPath, # file
-    data:bytes, # what it shall hold
-)->UPath: # the same
-    "Write, then rename"
+    path: UPath,  # file
+    data: bytes,  # what it shall hold
+) -> UPath:  # the same
+    "Write, then rename."
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         part.write_bytes(data)
         part.rename(path)
-    finally: part.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
+
 def _write_figure(
-    ax:Axes, # of the figure, which is closed
-    path:UPath, # PNG file
-    dpi:int, # dots per inch
-)->UPath: # the same
-    "A figure as a file"
+    ax: Axes,  # of the figure, which is closed
+    path: UPath,  # PNG file
+    dpi: int,  # dots per inch
+) -> UPath:  # the same
+    "A figure as a file."
     image = io.BytesIO()
-    try: ax.figure.savefig(image, dpi=dpi, format="png")
-    finally: plt.close(ax.figure)
+    try:
+        ax.figure.savefig(image, dpi=dpi, format="png")
+    finally:
+        plt.close(ax.figure)
     return _write_file(path, image.getvalue())
 
 # %% ../../nbs/06_analysis.ipynb #1ad7ffc5
 def _result_figures(
-    results:pd.DataFrame, # results table
-)->dict: # file name without suffix: function that draws it
-    "The figures that results allow: Fig. 1, Fig. 3 of each scheme, accuracy against data"
+    results: pd.DataFrame,  # results table
+) -> dict:  # file name without suffix: function that draws it
+    "The figures that results allow: Fig. 1, Fig. 3 of each scheme, accuracy against data."
     figures = {"accuracy": lambda: plot_accuracy(results)}
-    if "share" in results and results["share"].notna().any(): figures["tradeoff"] = lambda: plot_tradeoff(results)
-    if "confusion" not in results: return figures
+    if "share" in results and results["share"].notna().any():
+        figures["tradeoff"] = lambda: plot_tradeoff(results)
+    if "confusion" not in results:
+        return figures
     names = _with_names(results).sort_values("scheme", key=_scheme_order, kind="stable").name.unique()
-    for name in names: figures[f"confusion-{name}"] = lambda name=name: plot_confusion(results, scheme=name)
+    for name in names:
+        figures[f"confusion-{name}"] = lambda name=name: plot_confusion(results, scheme=name)
     for name in names[names != "none"] if "none" in names else []:
         figures[f"confusion-{name}-minus-none"] = lambda name=name: plot_confusion_difference(results, scheme=name)
     return figures
 
 # %% ../../nbs/06_analysis.ipynb #7f8a46c0
 def _acceptance_figures(
-    results:pd.DataFrame, # results table
-    acceptance:pd.DataFrame|None, # acceptance table
-)->dict: # file name without suffix: function that draws it
-    "The figures that acceptance allows: Fig. 4 of each k and kind of net, and against the confusions of brute force"
+    results: pd.DataFrame,  # results table
+    acceptance: pd.DataFrame | None,  # acceptance table
+) -> dict:  # file name without suffix: function that draws it
+    "The figures that acceptance allows: Fig. 4 of each k and kind of net, and against the confusions of brute force."
     figures, both = {}, "confusion" in results and results.scheme.eq("brute").any()
-    if acceptance is None or not len(acceptance): return figures
+    if acceptance is None or not len(acceptance):
+        return figures
     by = ["net", "k"] if "net" in acceptance else ["k"]
     for (*net, k), rows in acceptance.groupby(by):
         name = f"acceptance-{''.join(f'{n}-' for n in net if n != 'npair')}{k}-NN"
         figures[name] = lambda rows=rows, k=k: plot_acceptance(rows, k=k)
-        if both: figures[f"{name}-confusion"] = lambda rows=rows, k=k: plot_confusion_and_acceptance(results, rows, k=k)
+        if both:
+            figures[f"{name}-confusion"] = lambda rows=rows, k=k: plot_confusion_and_acceptance(results, rows, k=k)
     return figures
 
 # %% ../../nbs/06_analysis.ipynb #e526bbec
 def save_figures(
-    results:pd.DataFrame, # results table of one collection, recipe and budget
-    acceptance:pd.DataFrame|None, # acceptance table; None or without rows: no heat map
-    folder:str|Path, # or fsspec URL; made if missing
+    results: pd.DataFrame,  # results table of one collection, recipe and budget
+    acceptance: pd.DataFrame | None,  # acceptance table; None or without rows: no heat map
+    folder: str | Path,  # or fsspec URL; made if missing
     *,
-    dpi:int=150, # dots per inch
-)->list[UPath]: # PNG files: accuracy, tradeoff, confusions of each scheme, acceptance of each k
-    "Write the figures of a run"
+    dpi: int = 150,  # dots per inch
+) -> list[UPath]:  # PNG files: accuracy, tradeoff, confusions of each scheme, acceptance of each k
+    "Write the figures of a run."
     folder = UPath(folder)
     folder.mkdir(parents=True, exist_ok=True)
     figures = _result_figures(results) | _acceptance_figures(results, acceptance)
-    return [_write_figure(draw(), folder / (re.sub(r"[^\w.-]+", "-", name) + ".png"), dpi) for name, draw in figures.items()]
+    return [
+        _write_figure(draw(), folder / (re.sub(r"[^\w.-]+", "-", name) + ".png"), dpi) for name, draw in figures.items()
+    ]
 
 # %% ../../nbs/06_analysis.ipynb #b959c619
 def _compared(
-    results:pd.DataFrame, # results table
-    predictions:pd.DataFrame|None, # predictions table
-)->pd.DataFrame|None: # comparisons, by recordings where predictions tell them; None: no two schemes to compare
-    "What can be compared"
-    for _, rows in _with_names(results).groupby("name"): _one_setting(rows) # predictions don't tell
+    results: pd.DataFrame,  # results table
+    predictions: pd.DataFrame | None,  # predictions table
+) -> pd.DataFrame | None:  # comparisons, by recordings where predictions tell them; None: no two schemes to compare
+    "What can be compared."
+    for _, rows in _with_names(results).groupby("name"):
+        _one_setting(rows)  # predictions don't tell
     return comparisons(results if predictions is None else predictions) if _default_pairs(results) else None
 
+
 def show_report(
-    results:pd.DataFrame, # results table of one collection, recipe and budget
-    predictions:pd.DataFrame|None=None, # predictions table of the same
-)->str: # lines for a terminal
-    "Schemes with intervals and costs, and the paired tests between them"
+    results: pd.DataFrame,  # results table of one collection, recipe and budget
+    predictions: pd.DataFrame | None = None,  # predictions table of the same
+) -> str:  # lines for a terminal
+    "Schemes with intervals and costs, and the paired tests between them."
     compared = _compared(results, predictions)
     return show_summary(results) + ("" if compared is None else f"\n\n{show_comparisons(compared)}")
 
+
 def save_report(
-    results:pd.DataFrame, # results table of one collection, recipe and budget
-    predictions:pd.DataFrame|None, # predictions table of the same
-    folder:str|Path, # or fsspec URL; made if missing
-)->list[UPath]: # summary.csv, and comparisons.csv if there is something to compare
-    "The same as tables for other programs"
+    results: pd.DataFrame,  # results table of one collection, recipe and budget
+    predictions: pd.DataFrame | None,  # predictions table of the same
+    folder: str | Path,  # or fsspec URL; made if missing
+) -> list[UPath]:  # summary.csv, and comparisons.csv if there is something to compare
+    "The same as tables for other programs."
     folder = UPath(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"summary": summary(results), "comparisons": _compared(results, predictions)}
-    return [_write_file(folder / f"{name}.csv", table.to_csv(index=False).encode()) for name, table in tables.items() if table is not None]
+    return [
+        _write_file(folder / f"{name}.csv", table.to_csv(index=False).encode())
+        for name, table in tables.items()
+        if table is not None
+    ]

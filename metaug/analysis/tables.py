@@ -16,38 +16,48 @@ from ..core.statistics import _clip_ratio, fold_mean
 
 # %% ../../nbs/analysis/tables.ipynb #a415f520
 def _with_names(
-    table:pd.DataFrame, # results or predictions, or anything with the columns scheme and k
-)->pd.DataFrame: # the same with k as Int64 and `name`: "brute", "metric 5-NN"
-    "Name each row's scheme as figures show it"
+    table: pd.DataFrame,  # results or predictions, or anything with the columns scheme and k
+) -> pd.DataFrame:  # the same with k as Int64 and `name`: "brute", "metric 5-NN"
+    "Name each row's scheme as figures show it."
     k = pd.array(table["k"], dtype="Int64") if "k" in table else pd.array([pd.NA] * len(table), dtype="Int64")
     name = [scheme if pd.isna(n) else f"{scheme} {n}-NN" for scheme, n in zip(table.scheme, k)]
     return table.assign(k=k, name=pd.Series(name, index=table.index, dtype=object))
 
 # %% ../../nbs/analysis/tables.ipynb #a5540ee7
-ORDER = ["none", "random", "brute", "class", "class-oracle", "metric", "classifier", "weight"] # schemes as tables and figures list them
-SETTING = ["scheme", "k", "recipe", "budget"] # what tells one row of the summary from another
-OFTEN_ONE = ["engine", "epochs", "valid_folds"] # the same, of which most tables have one value
-COSTS = ["share", "acceptance", "steps", "seconds"] # what a training cost, the same in each class's row
+ORDER = [
+    "none",
+    "random",
+    "brute",
+    "class",
+    "class-oracle",
+    "metric",
+    "classifier",
+    "weight",
+]  # schemes as tables and figures list them
+SETTING = ["scheme", "k", "recipe", "budget"]  # what tells one row of the summary from another
+OFTEN_ONE = ["engine", "epochs", "valid_folds"]  # the same, of which most tables have one value
+COSTS = ["share", "acceptance", "steps", "seconds"]  # what a training cost, the same in each class's row
+
 
 def _scheme_order(
-    scheme:pd.Series, # scheme names
-)->pd.Series: # sortable
-    "Where a scheme stands in a list: `ORDER`, then the others"
+    scheme: pd.Series,  # scheme names
+) -> pd.Series:  # sortable
+    "Where a scheme stands in a list: `ORDER`, then the others."
     return scheme.map(lambda name: (ORDER.index(name), "") if name in ORDER else (len(ORDER), str(name)))
 
 # %% ../../nbs/analysis/tables.ipynb #c86031c6
 def _setting(
-    results:pd.DataFrame, # results table
-)->list[str]: # those of its columns that tell settings apart
-    "The columns of `SETTING` that are there, and those of `OFTEN_ONE` with several values"
+    results: pd.DataFrame,  # results table
+) -> list[str]:  # those of its columns that tell settings apart
+    "The columns of `SETTING` that are there, and those of `OFTEN_ONE` with several values."
     several = [column for column in OFTEN_ONE if column in results and results[column].nunique() > 1]
     return [column for column in SETTING if column in results] + several
 
 # %% ../../nbs/analysis/tables.ipynb #4eaeed0d
 def _units(
-    results:pd.DataFrame, # results table
-)->pd.DataFrame: # a row a setting, fold and seed, in `ORDER`: name, accuracy (%), n, correct and `COSTS` beside them
-    "Clips pooled over the classes of a fold"
+    results: pd.DataFrame,  # results table
+) -> pd.DataFrame:  # a row a setting, fold and seed, in `ORDER`: name, accuracy (%), n, correct and `COSTS` beside them
+    "Clips pooled over the classes of a fold."
     need_rows(results, "results", "scheme test seed label n correct")
     if "data" in results and results.data.nunique() > 1:
         raise InputError(f"results must be of one collection, got {', '.join(sorted(results.data.unique()))}")
@@ -58,174 +68,199 @@ def _units(
     how = {"n": "sum", "correct": "sum"} | {column: "first" for column in COSTS if column in results}
     units = results.groupby(by, dropna=False, sort=False).agg(how).reset_index()
     units = units[units.n > 0].assign(accuracy=lambda t: 100 * t.correct / t.n)
-    return units.sort_values([*by[:2], "test", "seed"]).sort_values("scheme", key=_scheme_order, kind="stable", ignore_index=True)
+    return units.sort_values([*by[:2], "test", "seed"]).sort_values(
+        "scheme", key=_scheme_order, kind="stable", ignore_index=True
+    )
 
 # %% ../../nbs/analysis/tables.ipynb #a68ff288
 def _summary_row(
-    units:pd.DataFrame, # rows of one setting
-    draws:int, # of the bootstrap
-    seed:int, # of the bootstrap
-)->dict: # accuracy low high deviation, costs, folds seeds
-    "One scheme in numbers"
+    units: pd.DataFrame,  # rows of one setting
+    draws: int,  # of the bootstrap
+    seed: int,  # of the bootstrap
+) -> dict:  # accuracy low high deviation, costs, folds seeds
+    "One scheme in numbers."
     accuracy, low, high = fold_mean(units.accuracy, units.test, draws=draws, seed=seed)
     cost = units.reindex(columns=COSTS).astype(float).mean()
-    percent = {"share": 100 * cost.share, "acceptance": 100 * cost.acceptance, "steps": cost.steps, "seconds": cost.seconds}
+    percent = {
+        "share": 100 * cost.share,
+        "acceptance": 100 * cost.acceptance,
+        "steps": cost.steps,
+        "seconds": cost.seconds,
+    }
     deviation = units.groupby("test").accuracy.mean().std()
     counted = dict(folds=units.test.nunique(), seeds=units.seed.nunique())
     return dict(accuracy=accuracy, low=low, high=high, deviation=deviation) | percent | counted
 
 # %% ../../nbs/analysis/tables.ipynb #e5b018e5
 def summary(
-    results:pd.DataFrame, # results table of one collection
+    results: pd.DataFrame,  # results table of one collection
     *,
-    draws:int=5000, # of the bootstrap
-    seed:int=0, # of the bootstrap
-)->pd.DataFrame: # scheme k recipe budget name, accuracy low high deviation (between folds) share acceptance (%), steps seconds (mean of a fold and seed), folds seeds
-    "A row for each scheme: how good, how sure, what it cost"
+    draws: int = 5000,  # of the bootstrap
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:  # scheme k recipe budget name, accuracy low high deviation (between folds) share acceptance (%), steps seconds (mean of a fold and seed), folds seeds
+    "A row for each scheme: how good, how sure, what it cost."
     units = _units(results)
     by = [*_setting(units), "name"]
     groups = units.groupby(by, dropna=False, sort=False)
-    return pd.DataFrame([dict(zip(by, key)) | _summary_row(group, draws, seed) for key, group in groups]).astype({"k": "Int64"})
+    return pd.DataFrame([dict(zip(by, key)) | _summary_row(group, draws, seed) for key, group in groups]).astype(
+        {"k": "Int64"}
+    )
 
 # %% ../../nbs/analysis/tables.ipynb #f922bebd
-DEFORMATIONS = ["stretch", "pitch1", "pitch2", "drc", "bgnoise"] # as tables and figures list them, then "all"
+DEFORMATIONS = ["stretch", "pitch1", "pitch2", "drc", "bgnoise"]  # as tables and figures list them, then "all"
 
 
 def _ordered(
-    names, # that occur
-)->list[str]: # each once
-    "In the paper's order, `all` last, others between"
-    def place(name): return DEFORMATIONS.index(name) if name in DEFORMATIONS else len(DEFORMATIONS) + (name == "all")
+    names,  # that occur
+) -> list[str]:  # each once
+    "In the paper's order, `all` last, others between."
+
+    def place(name):
+        return DEFORMATIONS.index(name) if name in DEFORMATIONS else len(DEFORMATIONS) + (name == "all")
+
     return sorted(set(names), key=lambda name: (place(name), str(name)))
 
 # %% ../../nbs/analysis/tables.ipynb #04e850e3
 def _pick(
-    table:pd.DataFrame, # results or predictions
-    scheme:str, # "metric", or with its k as figures name it: "metric 5-NN"
-    k:int|None=None, # where the scheme was run with several
-)->pd.DataFrame: # rows of one scheme and k, with `name`
-    "The rows of a scheme"
+    table: pd.DataFrame,  # results or predictions
+    scheme: str,  # "metric", or with its k as figures name it: "metric 5-NN"
+    k: int | None = None,  # where the scheme was run with several
+) -> pd.DataFrame:  # rows of one scheme and k, with `name`
+    "The rows of a scheme."
     table = _with_names(table)
     rows = table[table.scheme.eq(scheme) | table.name.eq(scheme)]
     if not len(rows):
         known = table.sort_values("scheme", key=_scheme_order, kind="stable").name.unique()
         raise InputError(f"scheme must be one of {', '.join(known)}, got {scheme}")
-    if k is not None: rows = rows[rows.k.eq(k).fillna(False)]
+    if k is not None:
+        rows = rows[rows.k.eq(k).fillna(False)]
     if not len(rows):
         known = table.name[table.scheme.eq(scheme)].unique()
         raise InputError(f"scheme {scheme} must have been run with k = {k}, got {', '.join(known)}")
-    if rows.name.nunique() > 1: raise InputError(f"k must be given for {scheme}, got rows of {', '.join(rows.name.unique())}")
+    if rows.name.nunique() > 1:
+        raise InputError(f"k must be given for {scheme}, got rows of {', '.join(rows.name.unique())}")
     return rows
 
 # %% ../../nbs/analysis/tables.ipynb #146816ae
 def _one_setting(
-    rows:pd.DataFrame, # results or predictions of one scheme and k
-)->pd.DataFrame: # the same
-    "Refuse rows of several recipes, lengths of training, engines or collections"
+    rows: pd.DataFrame,  # results or predictions of one scheme and k
+) -> pd.DataFrame:  # the same
+    "Refuse rows of several recipes, lengths of training, engines or collections."
     for column in ["data", *SETTING[2:], *OFTEN_ONE]:
         values = rows[column].unique() if column in rows else []
-        if len(values) > 1: raise InputError(f"the table must be of one {column}, got {', '.join(map(str, values))}")
+        if len(values) > 1:
+            raise InputError(f"the table must be of one {column}, got {', '.join(map(str, values))}")
     return rows
 
 # %% ../../nbs/analysis/tables.ipynb #84535833
 def confusion_matrix(
-    results:pd.DataFrame, # results table with `confusion`, counts over the sorted labels
+    results: pd.DataFrame,  # results table with `confusion`, counts over the sorted labels
     *,
-    scheme:str, # e.g. "brute", or "metric 5-NN"
-    k:int|None=None, # where the scheme was run with several
-)->pd.DataFrame: # rows: true class, columns: predicted class; % of the true class's clips, rows sum to 100
-    "Confusions of a scheme over all folds and seeds"
+    scheme: str,  # e.g. "brute", or "metric 5-NN"
+    k: int | None = None,  # where the scheme was run with several
+) -> pd.DataFrame:  # rows: true class, columns: predicted class; % of the true class's clips, rows sum to 100
+    "Confusions of a scheme over all folds and seeds."
     need_rows(results, "results", "scheme test seed label confusion")
     labels = sorted(results.label.unique())
     rows = _one_setting(_pick(results, scheme, k))
     wrong = [len(counts) for counts in rows.confusion if len(counts) != len(labels)]
-    if wrong: raise InputError(f"confusion must hold {len(labels)} counts, one for each label, got {wrong[0]}")
+    if wrong:
+        raise InputError(f"confusion must hold {len(labels)} counts, one for each label, got {wrong[0]}")
     counts = pd.DataFrame(np.vstack(rows.confusion.to_list()), index=rows.label, columns=labels).groupby(level=0).sum()
     percent = counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0).mul(100)
     return percent.reindex(labels).rename_axis("class").rename_axis("predicted", axis=1)
 
 # %% ../../nbs/analysis/tables.ipynb #7534d464
 def _rows_of_k(
-    acceptance:pd.DataFrame, # acceptance table
-    k:int, # neighbours
-    columns:str="", # that are needed besides, separated by blanks
-)->pd.DataFrame: # its rows of this k
-    "One k of an acceptance table"
+    acceptance: pd.DataFrame,  # acceptance table
+    k: int,  # neighbours
+    columns: str = "",  # that are needed besides, separated by blanks
+) -> pd.DataFrame:  # its rows of this k
+    "One k of an acceptance table."
     need_rows(acceptance, "acceptance", f"k label deformation accepted {columns}".strip())
     rows = acceptance[acceptance.k == k]
-    if not len(rows): raise InputError(f"k must be one of {', '.join(map(str, sorted(acceptance.k.unique())))}, got {k}")
+    if not len(rows):
+        raise InputError(f"k must be one of {', '.join(map(str, sorted(acceptance.k.unique())))}, got {k}")
     return rows
 
 # %% ../../nbs/analysis/tables.ipynb #aeda2f57
 def beside_paper(
-    table:pd.DataFrame, # Table 2 as `metaug.selection.acceptance_by_class` makes it: label, ratio (0..1)
-)->pd.DataFrame: # the same with `paper`, 0..1; NaN for other classes than UrbanSound8K's
-    "Our acceptance ratios beside the paper's"
+    table: pd.DataFrame,  # Table 2 as `metaug.selection.acceptance_by_class` makes it: label, ratio (0..1)
+) -> pd.DataFrame:  # the same with `paper`, 0..1; NaN for other classes than UrbanSound8K's
+    "Our acceptance ratios beside the paper's."
     need_rows(table, "table", "label ratio")
     known = table.label.str.lower().str.replace(" ", "_").map(PAPER_ACCEPTANCE) / 100
     return table.assign(paper=known if known.drop_duplicates().count() > 2 else np.nan)
 
 # %% ../../nbs/analysis/tables.ipynb #6dadfd0d
 def acceptance_by_k(
-    acceptance:pd.DataFrame, # acceptance table: clip deformation level test valid k accepted
+    acceptance: pd.DataFrame,  # acceptance table: clip deformation level test valid k accepted
     *,
-    base:int=5, # k that the others are compared with
-)->pd.DataFrame: # k judged ratio (%) difference (points against base) changed (% of the samples decided otherwise)
-    "What another number of neighbours changes"
+    base: int = 5,  # k that the others are compared with
+) -> pd.DataFrame:  # k judged ratio (%) difference (points against base) changed (% of the samples decided otherwise)
+    "What another number of neighbours changes."
     _rows_of_k(acceptance, base, "clip level test valid")
     key = [column for column in ["clip", "deformation", "level", "test", "valid", "seed"] if column in acceptance]
-    if acceptance.duplicated([*key, "k"]).any(): raise InputError("acceptance must hold each judged sample once for each k, got some twice")
+    if acceptance.duplicated([*key, "k"]).any():
+        raise InputError("acceptance must hold each judged sample once for each k, got some twice")
     wide = acceptance.pivot(index=key, columns="k", values="accepted").dropna().astype(bool)
-    if not len(wide): raise InputError("acceptance must hold the same samples for every k, got none in common")
+    if not len(wide):
+        raise InputError("acceptance must hold the same samples for every k, got none in common")
     ratio, other = 100 * wide.mean(), 100 * wide.ne(wide[base], axis=0).mean()
     table = pd.DataFrame({"judged": len(wide), "ratio": ratio, "difference": ratio - ratio[base], "changed": other})
     return table.rename_axis("k").reset_index()
 
 # %% ../../nbs/analysis/tables.ipynb #748b5f49
 def principal_plane(
-    embedding:np.ndarray, # vectors, shape (n, d)
-)->tuple[np.ndarray, np.ndarray]: # coordinates, shape (n, 2); share of the variance that each shows, shape (2,)
-    "First two principal components of the unit vectors"
+    embedding: np.ndarray,  # vectors, shape (n, d)
+) -> tuple[np.ndarray, np.ndarray]:  # coordinates, shape (n, 2); share of the variance that each shows, shape (2,)
+    "First two principal components of the unit vectors."
     embedding = np.asarray(embedding, np.float64)
     if embedding.ndim != 2 or min(embedding.shape) < 2:
         raise InputError(f"embedding must have shape (n, d) with n and d at least 2, got {embedding.shape}")
-    if not np.isfinite(embedding).all(): raise InputError("embedding must be finite, got nan or infinity")
+    if not np.isfinite(embedding).all():
+        raise InputError("embedding must be finite, got nan or infinity")
     length = np.linalg.norm(embedding, axis=1, keepdims=True)
     units = np.divide(embedding, length, out=np.zeros_like(embedding), where=length > 0)
     u, s, vt = np.linalg.svd(units - units.mean(axis=0), full_matrices=False)
-    sign = np.sign(vt[np.arange(2), np.abs(vt[:2]).argmax(axis=1)]) # the largest weight positive: the same picture everywhere
-    return u[:, :2] * s[:2] * sign, s[:2] ** 2 / max((s ** 2).sum(), 1e-300)
+    sign = np.sign(
+        vt[np.arange(2), np.abs(vt[:2]).argmax(axis=1)]
+    )  # the largest weight positive: the same picture everywhere
+    return u[:, :2] * s[:2] * sign, s[:2] ** 2 / max((s**2).sum(), 1e-300)
 
 # %% ../../nbs/analysis/tables.ipynb #e3f5712f
 def confusion_and_acceptance(
-    results:pd.DataFrame, # results table with `confusion`
-    acceptance:pd.DataFrame, # acceptance table
+    results: pd.DataFrame,  # results table with `confusion`
+    acceptance: pd.DataFrame,  # acceptance table
     *,
-    k:int, # neighbours of the acceptance
-    scheme:str="brute", # whose confusions; the paper's choice
-    scheme_k:int|None=None, # where that scheme was run with several
-)->pd.DataFrame: # index: class; confused: % of its clips taken for another class; accepted: % of its deformed samples
-    "How confused and how accepted each class is"
+    k: int,  # neighbours of the acceptance
+    scheme: str = "brute",  # whose confusions; the paper's choice
+    scheme_k: int | None = None,  # where that scheme was run with several
+) -> (
+    pd.DataFrame
+):  # index: class; confused: % of its clips taken for another class; accepted: % of its deformed samples
+    "How confused and how accepted each class is."
     matrix = confusion_matrix(results, scheme=scheme, k=scheme_k)
     accepted = 100 * _rows_of_k(acceptance, k).groupby("label").accepted.mean()
     table = pd.DataFrame({"confused": 100 - pd.Series(np.diag(matrix), matrix.index), "accepted": accepted}).dropna()
-    if not len(table): raise InputError("results and acceptance must share a class, got none")
+    if not len(table):
+        raise InputError("results and acceptance must share a class, got none")
     return table.rename_axis("class")
 
 # %% ../../nbs/analysis/tables.ipynb #63037566
-STRENGTHS = { # deformations, parameter, its title and the edges of its bins
+STRENGTHS = {  # deformations, parameter, its title and the edges of its bins
     "time stretch": (["stretch"], "rate", "rate (above 1 is faster)", None),
     "pitch shift": (["pitch1", "pitch2"], "n_semitones", "shift (semitones)", None),
-    "background noise": (["bgnoise"], "weight", "weight of the noise", np.linspace(.1, .5, 5)),
+    "background noise": (["bgnoise"], "weight", "weight of the noise", np.linspace(0.1, 0.5, 5)),
     "compression": (["drc"], "preset", "preset", None),
 }
 
 # %% ../../nbs/analysis/tables.ipynb #c2492871
 def _with_parameters(
-    acceptance:pd.DataFrame, # acceptance rows of one k
-    samples:pd.DataFrame, # samples table with the parameters
-)->pd.DataFrame: # acceptance rows with the parameters beside
-    "Join each judged sample to what was done to it"
+    acceptance: pd.DataFrame,  # acceptance rows of one k
+    samples: pd.DataFrame,  # samples table with the parameters
+) -> pd.DataFrame:  # acceptance rows with the parameters beside
+    "Join each judged sample to what was done to it."
     key, parameters = ["clip", "deformation", "level"], [parameter for _, parameter, _, _ in STRENGTHS.values()]
     need_rows(samples, "samples", " ".join([*key, *parameters]))
     known = samples[samples.deformation.ne("original")].drop_duplicates(key)[[*key, *parameters]]
@@ -237,14 +272,16 @@ def _with_parameters(
 
 # %% ../../nbs/analysis/tables.ipynb #b2c7e048
 def acceptance_by_strength(
-    acceptance:pd.DataFrame, # acceptance table: clip deformation level k accepted
-    samples:pd.DataFrame, # samples table: clip deformation level rate n_semitones preset weight
+    acceptance: pd.DataFrame,  # acceptance table: clip deformation level k accepted
+    samples: pd.DataFrame,  # samples table: clip deformation level rate n_semitones preset weight
     *,
-    k:int, # neighbours
-    draws:int=1000, # of the bootstrap
-    seed:int=0, # of the bootstrap
-)->pd.DataFrame: # kind parameter value judged ratio low high; value: number, middle of a bin or name; ratio and 95% interval in %
-    "Acceptance by what was done to the sound"
+    k: int,  # neighbours
+    draws: int = 1000,  # of the bootstrap
+    seed: int = 0,  # of the bootstrap
+) -> (
+    pd.DataFrame
+):  # kind parameter value judged ratio low high; value: number, middle of a bin or name; ratio and 95% interval in %
+    "Acceptance by what was done to the sound."
     joined, tables = _with_parameters(_rows_of_k(acceptance, k, "clip level"), samples), []
     for kind, (names, parameter, _, edges) in STRENGTHS.items():
         rows = joined[joined.deformation.isin(names) & joined[parameter].notna()]
@@ -254,5 +291,6 @@ def acceptance_by_strength(
             value = pd.cut(value.astype(float), edges, include_lowest=True, labels=middles).astype(float)
         value = value if parameter == "preset" else value.astype(float).round(4)
         tables += [(kind, parameter, level, *_clip_ratio(group, draws, seed)) for level, group in rows.groupby(value)]
-    if not tables: raise InputError("samples must hold a parameter of a judged deformation, got none")
+    if not tables:
+        raise InputError("samples must hold a parameter of a judged deformation, got none")
     return pd.DataFrame(tables, columns="kind parameter value judged ratio low high".split())

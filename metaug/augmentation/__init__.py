@@ -62,6 +62,9 @@ __all__ = [
     "stretch_mel",
 ]
 
-__getattr__ = renamed(__name__, {
-    "read_mel": "log_mel_at",
-})
+__getattr__ = renamed(
+    __name__,
+    {
+        "read_mel": "log_mel_at",
+    },
+)

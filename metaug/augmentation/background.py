@@ -27,7 +27,8 @@ class Recording:
     def __init__(self, name: str, samples: np.ndarray, sr: int):
         self.name, self.samples, self.sr = name, samples, sr
 
-    def __repr__(self): return f"Recording({self.name!r}, {len(self.samples) / self.sr:.1f} s, {self.sr} Hz)"
+    def __repr__(self):
+        return f"Recording({self.name!r}, {len(self.samples) / self.sr:.1f} s, {self.sr} Hz)"
 
     @property
     def digest(self) -> str:  # 16 hexadecimal digits
@@ -49,9 +50,12 @@ def generated_street(
 @lru_cache(maxsize=8)
 def _recorded(path, size, changed):
     "A file's sound; size and time of change are there so that a changed file is read again."
-    try: samples, sr = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, TypeError) as e: raise InputError(f"{path}: not a sound file that can be read ({e})") from e
-    if not len(samples) or not np.isfinite(samples).all(): raise InputError(f"{path}: holds no sound, or samples that are not finite")
+    try:
+        samples, sr = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, TypeError) as e:
+        raise InputError(f"{path}: not a sound file that can be read ({e})") from e
+    if not len(samples) or not np.isfinite(samples).all():
+        raise InputError(f"{path}: holds no sound, or samples that are not finite")
     mono = samples.mean(1, dtype=np.float64).astype(np.float32) if samples.shape[1] > 1 else samples[:, 0]
     return Recording(os.path.basename(path), mono, sr)
 
@@ -61,10 +65,14 @@ def load_background(
 ) -> list[Recording]:  # as many as files, or 4
     "The sounds that `bgnoise` mixes in."
     files = [files] if isinstance(files, (str, Path, Recording)) else list(files or ())
-    if not files: return [generated_street(j) for j in range(4)]
+    if not files:
+        return [generated_street(j) for j in range(4)]
     if gone := [str(f) for f in files if not isinstance(f, Recording) and not os.path.isfile(f)]:
         raise InputError(f"{gone[0]}: no such file")
-    found = [f if isinstance(f, Recording) else _recorded(os.fspath(f), os.path.getsize(f), os.path.getmtime(f)) for f in files]
+    found = [
+        f if isinstance(f, Recording) else _recorded(os.fspath(f), os.path.getsize(f), os.path.getmtime(f))
+        for f in files
+    ]
     if len({r.name for r in found}) < len(found):
         raise InputError(f"background: file names must differ, got {', '.join(r.name for r in found)}")
     return found
@@ -79,9 +87,11 @@ def noise_segment(
     sr: int = SAMPLE_RATE,  # rate wanted, Hz
 ) -> np.ndarray:  # waveform, (n,), float64
     "A piece of a recording, resampled as muda does it."
-    if not 0 <= start < stop: raise InputError(f"noise start and stop must be 0 <= start < stop, got {start} and {stop}")
+    if not 0 <= start < stop:
+        raise InputError(f"noise start and stop must be 0 <= start < stop, got {start} and {stop}")
     piece = recording.samples[start:stop]
-    if len(piece) < stop - start: piece = np.take(recording.samples, np.arange(start, stop), mode="wrap")
+    if len(piece) < stop - start:
+        piece = np.take(recording.samples, np.arange(start, stop), mode="wrap")
     piece = piece.astype(np.float64)
     return _cut_or_pad(piece if recording.sr == sr else librosa.resample(piece, orig_sr=recording.sr, target_sr=sr), n)
 

@@ -30,7 +30,8 @@ def sample_rng(
     *key,  # clip, deformation, level
 ) -> np.random.Generator:  # the same for the same arguments, on any machine
     "Random generator of one sample."
-    if seed < 0: raise InputError(f"seed must be >= 0, got {seed}")
+    if seed < 0:
+        raise InputError(f"seed must be >= 0, got {seed}")
     digest = hashlib.sha256(json.dumps([str(part) for part in key]).encode()).digest()
     return np.random.default_rng([seed, int.from_bytes(digest[:16], "big")])
 
@@ -42,10 +43,14 @@ def pack(
     sr: int = SAMPLE_RATE,  # its rate, Hz
 ) -> jams.JAMS:  # the same, ready for a deformer
     "Put sound and today's versions into a JAMS."
-    if y is not None and jam.file_metadata.duration is None: jam.file_metadata.duration = len(y) / sr
+    if y is not None and jam.file_metadata.duration is None:
+        jam.file_metadata.duration = len(y) / sr
     muda.jam_pack(jam, **({} if y is None else dict(_audio=dict(y=y, sr=sr))))
     jam.sandbox.muda.version = dict(
-        muda=muda.version.version, librosa=librosa.__version__, jams=jams.__version__, pysoundfile=soundfile.__version__,
+        muda=muda.version.version,
+        librosa=librosa.__version__,
+        jams=jams.__version__,
+        pysoundfile=soundfile.__version__,
     )
     return jam
 
@@ -65,11 +70,15 @@ class LogspaceTimeStretch(muda.deformers.LogspaceTimeStretch):
         yield from (dict(rate=float(state["rate"])) for state in super().states(jam))
 
     def audio(self, mudabox, state):
-        if self.engine == "muda": _need_program("rubberband"); return super().audio(mudabox, state)
-        if self.engine == "spectral": raise InputError(_SILENT)
+        if self.engine == "muda":
+            _need_program("rubberband")
+            return super().audio(mudabox, state)
+        if self.engine == "spectral":
+            raise InputError(_SILENT)
         mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], rate=state["rate"])
 
-    def log_mel(self, y, state, *, sr): return stretch_mel(y, rate=state["rate"], sr=sr)
+    def log_mel(self, y, state, *, sr):
+        return stretch_mel(y, rate=state["rate"], sr=sr)
 
 
 class TimeStretch(LogspaceTimeStretch):
@@ -78,7 +87,8 @@ class TimeStretch(LogspaceTimeStretch):
     def __init__(self, rate=1.2, *, engine="rubberband"):
         super().__init__(engine=engine)
         self.rate = np.atleast_1d(rate).astype(float).tolist()
-        if min(self.rate) <= 0: raise InputError(f"rate must be > 0, got {min(self.rate)}")
+        if min(self.rate) <= 0:
+            raise InputError(f"rate must be > 0, got {min(self.rate)}")
 
     def states(self, jam):
         yield from (dict(rate=rate) for rate in self.rate)
@@ -92,15 +102,21 @@ class PitchShift(muda.deformers.PitchShift):
         self.engine, self.tuning = engine, tuning
 
     def states(self, jam):
-        if self.tuning: yield from (dict(state) for state in super().states(jam))
-        else: yield from (dict(n_semitones=s) for s in self.n_semitones)
+        if self.tuning:
+            yield from (dict(state) for state in super().states(jam))
+        else:
+            yield from (dict(n_semitones=s) for s in self.n_semitones)
 
     def audio(self, mudabox, state):
-        if self.engine == "muda": _need_program("rubberband"); return super().audio(mudabox, state)
-        if self.engine == "spectral": raise InputError(_SILENT)
+        if self.engine == "muda":
+            _need_program("rubberband")
+            return super().audio(mudabox, state)
+        if self.engine == "spectral":
+            raise InputError(_SILENT)
         mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], semitones=state["n_semitones"])
 
-    def log_mel(self, y, state, *, sr): return pitch_mel(y, semitones=state["n_semitones"], sr=sr)
+    def log_mel(self, y, state, *, sr):
+        return pitch_mel(y, semitones=state["n_semitones"], sr=sr)
 
 # %% ../../nbs/augmentation/deformers.ipynb #a02ace15
 class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
@@ -114,7 +130,9 @@ class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
         self.engine = engine
 
     def audio(self, mudabox, state):
-        if self.engine == "muda": _need_program("sox"); return super().audio(mudabox, state)
+        if self.engine == "muda":
+            _need_program("sox")
+            return super().audio(mudabox, state)
         mudabox._audio["y"] = compand(mudabox._audio["y"], sr=mudabox._audio["sr"], preset=state["preset"])
 
 # %% ../../nbs/augmentation/deformers.ipynb #b604d880
@@ -122,23 +140,39 @@ class BackgroundNoise(muda.deformers.BackgroundNoise):
     "Background noise; state: `filename`, `weight`, `start`, `stop` (samples at the recording's rate)."
 
     def __init__(
-        self, n_samples=1, files=None, weight_min=WEIGHTS[0], weight_max=WEIGHTS[1], rng=None,
-        *, background=(), engine="rubberband",
+        self,
+        n_samples=1,
+        files=None,
+        weight_min=WEIGHTS[0],
+        weight_max=WEIGHTS[1],
+        rng=None,
+        *,
+        background=(),
+        engine="rubberband",
     ):
         muda.BaseTransformer.__init__(self)
         self.recordings = {recording.name: recording for recording in load_background(background)}
-        self.n_samples, self.weight_min, self.weight_max, self.rng, self.engine = n_samples, weight_min, weight_max, None, engine
+        self.n_samples, self.weight_min, self.weight_max, self.rng, self.engine = (
+            n_samples,
+            weight_min,
+            weight_max,
+            None,
+            engine,
+        )
         self.files = [files] if isinstance(files, str) else list(files or self.recordings)
         self._rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
         if not 0 < weight_min < weight_max < 1:
             raise InputError(f"weights must be 0 < weight_min < weight_max < 1, got {weight_min} and {weight_max}")
-        for name in self.files: self._recording(name)
+        for name in self.files:
+            self._recording(name)
 
     def _recording(self, filename):
         "The recording of that file name, whatever folder it was in."
         name = re.split(r"[/\\]", filename)[-1]
         if name not in self.recordings:
-            raise InputError(f"background noise {name} is not among the recordings given ({', '.join(self.recordings)})")
+            raise InputError(
+                f"background noise {name} is not among the recordings given ({', '.join(self.recordings)})"
+            )
         return self.recordings[name]
 
     def states(self, jam):
@@ -156,10 +190,15 @@ class BackgroundNoise(muda.deformers.BackgroundNoise):
         return dict(start=start, stop=start + needed)
 
     def audio(self, mudabox, state):
-        audio, cut = mudabox._audio, dict(start=state["start"], stop=state["stop"], n=len(mudabox._audio["y"]), sr=mudabox._audio["sr"])
+        audio, cut = (
+            mudabox._audio,
+            dict(start=state["start"], stop=state["stop"], n=len(mudabox._audio["y"]), sr=mudabox._audio["sr"]),
+        )
         noise = noise_segment(self._recording(state["filename"]), **cut)
         if self.engine == "muda":
-            return _mended(muda.deformers.BackgroundNoise.audio, slice_clip=lambda *_, **__: noise)(self, mudabox, state)
+            return _mended(muda.deformers.BackgroundNoise.audio, slice_clip=lambda *_, **__: noise)(
+                self, mudabox, state
+            )
         audio["y"] = mix(audio["y"], noise, weight=state["weight"])
 
 
@@ -186,10 +225,14 @@ DEFORMERS = {
 
 # %% ../../nbs/augmentation/deformers.ipynb #62f1a130
 def _checked_waveform(y, sr, engine):
-    if engine not in ENGINES: raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
-    if np.ndim(y) != 1 or not len(y): raise InputError(f"waveform must have shape (n,) with n > 0, got {np.shape(y)}")
-    if not np.isfinite(y).all(): raise InputError("waveform must hold finite numbers, got NaN or infinity")
-    if not 0 < sr <= 1_000_000: raise InputError(f"sr must be > 0, got {sr}")
+    if engine not in ENGINES:
+        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
+    if np.ndim(y) != 1 or not len(y):
+        raise InputError(f"waveform must have shape (n,) with n > 0, got {np.shape(y)}")
+    if not np.isfinite(y).all():
+        raise InputError("waveform must hold finite numbers, got NaN or infinity")
+    if not 0 < sr <= 1_000_000:
+        raise InputError(f"sr must be > 0, got {sr}")
     return np.asarray(y, np.float32)
 
 
@@ -200,15 +243,18 @@ def _box(y, sr):
 
 
 def _deformer(deformation, level, engine, rng, background):
-    if deformation not in DEFORMATIONS: raise InputError(f"deformation must be one of {', '.join(DEFORMATIONS)}, got {deformation}")
+    if deformation not in DEFORMATIONS:
+        raise InputError(f"deformation must be one of {', '.join(DEFORMATIONS)}, got {deformation}")
     values = DEFORMATIONS[deformation]
-    if level not in range(len(values)): raise InputError(f"level must be 0 to {len(values) - 1}, got {level}")
+    if level not in range(len(values)):
+        raise InputError(f"level must be 0 to {len(values) - 1}, got {level}")
     return DEFORMERS[deformation](values[level], engine=engine, rng=rng, background=background)
 
 # %% ../../nbs/augmentation/deformers.ipynb #8124f9e8
 def _apply(deformer, y, state, sr, engine):
     "Log-mel (`spectral`) or waveform, the input untouched."
-    if engine == "spectral" and hasattr(deformer, "log_mel"): return deformer.log_mel(y, state, sr=sr)
+    if engine == "spectral" and hasattr(deformer, "log_mel"):
+        return deformer.log_mel(y, state, sr=sr)
     box = _box(y.copy(), sr).sandbox.muda
     deformer.audio(box, state)
     y = box._audio["y"].astype(np.float32)

@@ -28,17 +28,19 @@ def _stand_ins():
     "Modules for what muda imports and isn't there: one function of `pkg_resources`, nothing of `jsonpickle`."
     found = {name: types.ModuleType(name) for name in ("pkg_resources", "jsonpickle") if util.find_spec(name) is None}
     if "pkg_resources" in found:
-        found["pkg_resources"].resource_filename = lambda module, name: str(resources.files(module.rpartition(".")[0]) / name)
+        found["pkg_resources"].resource_filename = lambda module, name: str(
+            resources.files(module.rpartition(".")[0]) / name
+        )
     return found
 
 
-def load_muda(
-) -> types.ModuleType:  # the package muda
+def load_muda() -> types.ModuleType:  # the package muda
     "muda, with what it needs to be imported today."
     if tuple(map(int, re.findall(r"\d+", soundfile.__version__)[:2])) < (0, 10):
         raise ImportError(
             f"soundfile is version {soundfile.__version__}, overwritten by pysoundfile; mend it with: "
-            "pip uninstall -y pysoundfile && pip install --force-reinstall soundfile", name="soundfile",
+            "pip uninstall -y pysoundfile && pip install --force-reinstall soundfile",
+            name="soundfile",
         )
     sys.modules.update(missing := _stand_ins())
     try:
@@ -46,13 +48,16 @@ def load_muda(
             warnings.simplefilter("ignore")  # pkg_resources' own announcement that it will go
             import muda
     except ModuleNotFoundError as e:
-        if e.name != "muda": raise
+        if e.name != "muda":
+            raise
         raise ImportError(
             "muda is not installed; install it without its dependencies, one of which overwrites soundfile: "
-            "pip install --no-deps muda==0.4.1", name="muda",
+            "pip install --no-deps muda==0.4.1",
+            name="muda",
         ) from e
     finally:
-        for name in missing: del sys.modules[name]
+        for name in missing:
+            del sys.modules[name]
     return muda
 
 # %% ../../nbs/augmentation/engines.ipynb #de35f0e3
@@ -80,10 +85,15 @@ def rubber_band(
     semitones: float = 0.0,  # pitch shift
 ) -> np.ndarray:  # waveform, (round(n / rate),), float32
     "Stretch or shift as the program rubberband (R2 engine) does when muda calls it."
-    if sr < 1000: raise InputError(f"sr must be >= 1000 for Rubber Band, got {sr}")  # at 100 Hz it never comes back
+    if sr < 1000:
+        raise InputError(f"sr must be >= 1000 for Rubber Band, got {sr}")  # at 100 Hz it never comes back
     out = pedalboard.time_stretch(
-        pcm16(y), float(sr), stretch_factor=float(rate), pitch_shift_in_semitones=float(semitones),
-        high_quality=False, preserve_formants=False,
+        pcm16(y),
+        float(sr),
+        stretch_factor=float(rate),
+        pitch_shift_in_semitones=float(semitones),
+        high_quality=False,
+        preserve_formants=False,
     )
     out = _unclip(_cut_or_pad(out.ravel(), round(len(y) / rate)))
     return (np.rint(out * 32767) / 32768).astype(np.float32)
@@ -118,7 +128,8 @@ def _follow(y, attack, decay):
     for i in range(len(y)):
         step = abs(y[i]) - level
         level += step * (attack if step > 0 else decay)
-        if level < 1e-20: level = 0.0  # no denormals in long silence
+        if level < 1e-20:
+            level = 0.0  # no denormals in long silence
         out[i] = level
     return out
 
@@ -142,7 +153,8 @@ def compand(
     preset: str = "radio",  # one of muda's: radio, film standard, film light, music standard, music light, speech
 ) -> np.ndarray:  # waveform, (n,), float32
     "sox's `compand` with a preset of muda."
-    if preset not in muda.deformers.PRESETS: raise InputError(f"preset must be one of {', '.join(muda.deformers.PRESETS)}, got {preset}")
+    if preset not in muda.deformers.PRESETS:
+        raise InputError(f"preset must be one of {', '.join(muda.deformers.PRESETS)}, got {preset}")
     attack, decay, *_, delay = _preset(preset)
     y = pcm16(y)
     level = _follow(y, *(1 - np.exp(-1 / (sr * np.array([attack, decay])))))

@@ -53,7 +53,8 @@ def _check_export(clips, folder):
     for clip in clips.itertuples():
         if ".." in Path(clip.clip).parts or Path(clip.clip).is_absolute():
             raise InputError(f"{clip.clip}: a clip's name must not lead out of the folder")
-        if len(Path(clip.clip).name.encode()) > 230: raise InputError(f"{clip.clip}: its name is too long for a file with an ending")
+        if len(Path(clip.clip).name.encode()) > 230:
+            raise InputError(f"{clip.clip}: its name is too long for a file with an ending")
         if (like := DEFORMED_NAME.fullmatch(clip.clip)) and like[1] in names:
             raise InputError(f"{clip.clip}: a deformed {like[1]} will have this name; rename one of the two clips")
         if Path(clip.path).resolve().is_relative_to(here):
@@ -69,7 +70,8 @@ def claim_audio(
     background=(),  # sound files for bgnoise; none: generated street-like noise
 ) -> None:
     "Refuse what can't be exported into a folder, and mark it as that of these samples."
-    if engine not in ENGINES[1:]: raise InputError(f"engine must be one of {', '.join(ENGINES[1:])} where sound is wanted, got {engine}")
+    if engine not in ENGINES[1:]:
+        raise InputError(f"engine must be one of {', '.join(ENGINES[1:])} where sound is wanted, got {engine}")
     about = store_attrs(engine=engine, seed=seed, background=background)
     _check_export(clips, folder)
     claim_folder(Path(folder), about, by="metaug augment --audio")
@@ -82,8 +84,10 @@ def _wanted(clips, folder):
 
 
 def _exported(folder, clip, label, file, *args):
-    try: _export(folder, clip, label, file, *args)
-    except InputError as e: return f"{clip}: {e}"
+    try:
+        _export(folder, clip, label, file, *args)
+    except InputError as e:
+        return f"{clip}: {e}"
 
 
 def export_audio(
@@ -101,8 +105,12 @@ def export_audio(
     todo = _wanted(clips, folder)
     tasks = (delayed(_exported)(str(folder), c.clip, c.label, c.path, engine, seed, background) for c in todo)
     results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
-    failed = sorted(why for why in tqdm(results, total=len(todo), unit="clip", desc="audio", disable=not progress) if why)
+    failed = sorted(
+        why for why in tqdm(results, total=len(todo), unit="clip", desc="audio", disable=not progress) if why
+    )
     if failed:
         reasons = "; ".join(failed[:5])
-        raise InputError(f"{len(failed)} of {len(clips)} clips could not be written, the others are in {folder}; {reasons}")
+        raise InputError(
+            f"{len(failed)} of {len(clips)} clips could not be written, the others are in {folder}; {reasons}"
+        )
     return Path(folder)

@@ -63,10 +63,14 @@ def jams_of(
     jam = pack(jam)
     told = {key: _python_value(sample[key]) for key in ("clip", "deformation", "level", "engine")}
     jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **told)
-    if sample["deformation"] == "original": return jam
-    deformer = _deformer(sample["deformation"], int(sample["level"]), "rubberband", sample_rng(0), load_background(background))
+    if sample["deformation"] == "original":
+        return jam
+    deformer = _deformer(
+        sample["deformation"], int(sample["level"]), "rubberband", sample_rng(0), load_background(background)
+    )
     deformer.audio, state = _no_audio, json.loads(sample["state"])
-    if "filename" in state: deformer.files = [state["filename"]]  # of several recordings the one that was drawn
+    if "filename" in state:
+        deformer.files = [state["filename"]]  # of several recordings the one that was drawn
     return deformer._transform(jam, state)
 
 
@@ -78,13 +82,16 @@ def _number(low, high):
     return lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and low <= v <= high
 
 
-def _one_of(names): return lambda v: isinstance(v, str) and v in names
+def _one_of(names):
+    return lambda v: isinstance(v, str) and v in names
 
 
-def _short_text(v): return isinstance(v, str) and len(v) < 4096
+def _short_text(v):
+    return isinstance(v, str) and len(v) < 4096
 
 
-def _each(check): return lambda v: all(map(check, v)) if isinstance(v, list) else check(v)
+def _each(check):
+    return lambda v: all(map(check, v)) if isinstance(v, list) else check(v)
 
 
 _REPLAYED = {  # transformer: (what makes it, checks of its parameters, checks of its state; * must be there)
@@ -94,7 +101,11 @@ _REPLAYED = {  # transformer: (what makes it, checks of its parameters, checks o
         {"n_samples": _number(1, 1000), "lower": _number(-9, 9), "upper": _number(-9, 9)},
         {"*rate": _number(0.1, 10)},
     ),
-    "PitchShift": (PitchShift, {"n_semitones": _each(_number(-48, 48))}, {"*n_semitones": _number(-48, 48), "tuning": _number(-1, 1)}),
+    "PitchShift": (
+        PitchShift,
+        {"n_semitones": _each(_number(-48, 48))},
+        {"*n_semitones": _number(-48, 48), "tuning": _number(-1, 1)},
+    ),
     "DynamicRangeCompression": (
         DynamicRangeCompression,
         {"preset": _each(_one_of(muda.deformers.PRESETS))},
@@ -103,7 +114,10 @@ _REPLAYED = {  # transformer: (what makes it, checks of its parameters, checks o
     "BackgroundNoise": (
         BackgroundNoise,
         {
-            "n_samples": _number(1, 1000), "files": _each(_short_text), "weight_min": _number(0, 1), "weight_max": _number(0, 1),
+            "n_samples": _number(1, 1000),
+            "files": _each(_short_text),
+            "weight_min": _number(0, 1),
+            "weight_max": _number(0, 1),
             "rng": lambda v: v is None or _number(0, 2**32)(v),
         },
         {"*filename": _short_text, "*weight": _number(0, 1), "start": _number(0, 2**40), "stop": _number(0, 2**40)},
@@ -113,13 +127,17 @@ _REPLAYED = {  # transformer: (what makes it, checks of its parameters, checks o
 # %% ../../nbs/augmentation/provenance.ipynb #87bcb2ad
 def _check_fields(where, fields, checks):
     "Refuse what is unknown, missing or out of range."
-    if not isinstance(fields, dict): raise InputError(f"{where}: must be an object, got {fields!r:.60}")
+    if not isinstance(fields, dict):
+        raise InputError(f"{where}: must be an object, got {fields!r:.60}")
     names = {name.lstrip("*") for name in checks}
     if unknown := set(fields) - names:
-        raise InputError(f"{where}: {min(unknown)!r:.60} is not a field that can be replayed, only {', '.join(sorted(names))}")
+        raise InputError(
+            f"{where}: {min(unknown)!r:.60} is not a field that can be replayed, only {', '.join(sorted(names))}"
+        )
     for name, check in checks.items():
         plain = name.lstrip("*")
-        if plain not in fields and name[0] == "*": raise InputError(f"{where}: {plain} is missing")
+        if plain not in fields and name[0] == "*":
+            raise InputError(f"{where}: {plain} is missing")
         if plain in fields and not check(fields[plain]):
             raise InputError(f"{where}: {plain} is not a value that can be replayed, got {fields[plain]!r:.60}")
 
@@ -130,7 +148,8 @@ MAX_STEPS = 20  # deformations of one sound, one after the other
 
 def _holds_objects(value):
     "Whether anything in it is meant to be decoded by jsonpickle."
-    if isinstance(value, dict): return any(str(k).startswith("py/") or _holds_objects(v) for k, v in value.items())
+    if isinstance(value, dict):
+        return any(str(k).startswith("py/") or _holds_objects(v) for k, v in value.items())
     return isinstance(value, list) and any(map(_holds_objects, value))
 
 # %% ../../nbs/augmentation/provenance.ipynb #38be702d
@@ -139,18 +158,27 @@ def read_history(
 ) -> tuple[list[tuple[str, dict]], dict]:  # (transformer, state) of each step; metaug's own notes
     "The deformations that a JAMS records, checked; nothing in the file is run or opened."
     try:
-        if (size := os.path.getsize(jams_file)) > MAX_JAMS: raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
+        if (size := os.path.getsize(jams_file)) > MAX_JAMS:
+            raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
         data = json.loads(Path(jams_file).read_text("utf-8"))
         runs = _holds_objects(data)
-    except (OSError, ValueError, RecursionError) as e: raise InputError(f"{jams_file}: no JAMS file that can be read ({e})") from e
-    if runs: raise InputError(f"{jams_file}: holds py/object, which would run code; refused")
+    except (OSError, ValueError, RecursionError) as e:
+        raise InputError(f"{jams_file}: no JAMS file that can be read ({e})") from e
+    if runs:
+        raise InputError(f"{jams_file}: holds py/object, which would run code; refused")
     try:
         sandbox = data["sandbox"]
-        steps = [(step["transformer"]["__class__"], step["transformer"]["params"], step["state"]) for step in sandbox["muda"]["history"]]
+        steps = [
+            (step["transformer"]["__class__"], step["transformer"]["params"], step["state"])
+            for step in sandbox["muda"]["history"]
+        ]
         notes = sandbox.get("metaug", {})
-    except (KeyError, TypeError, AttributeError) as e: raise InputError(f"{jams_file}: holds no history of muda ({e!r})") from e
+    except (KeyError, TypeError, AttributeError) as e:
+        raise InputError(f"{jams_file}: holds no history of muda ({e!r})") from e
     if len(steps) > MAX_STEPS:
-        raise InputError(f"{jams_file}: holds {len(steps)} deformations, at most {MAX_STEPS} are made one after the other")
+        raise InputError(
+            f"{jams_file}: holds {len(steps)} deformations, at most {MAX_STEPS} are made one after the other"
+        )
     for name, params, state in steps:
         if not isinstance(name, str) or name not in _REPLAYED:
             raise InputError(f"{jams_file}: transformer must be one of {', '.join(_REPLAYED)}, got {name!r:.60}")
@@ -161,15 +189,26 @@ def read_history(
 # %% ../../nbs/augmentation/provenance.ipynb #fda5e55f
 def _replayer(name, state, y, sr, engine, background, key):
     "A deformer for one step of a history, and its state made whole."
-    if name != "BackgroundNoise": return _REPLAYED[name][0](engine=engine), state
+    if name != "BackgroundNoise":
+        return _REPLAYED[name][0](engine=engine), state
     deformer = BackgroundNoise(background=background, rng=sample_rng(*key, state["filename"]), engine=engine)
     drawn = deformer._draw(state["filename"], dict(y=y, sr=sr))
     if "start" not in state:
-        warnings.warn(f"the JAMS doesn't say where in {state['filename']} the noise began; drawn from the seed", stacklevel=3)
-    segment = dict(start=int(state["start"]), stop=int(state["start"]) + drawn["stop"] - drawn["start"]) if "start" in state else drawn
-    room = 0 if sr == SAMPLE_RATE else -(-deformer._recording(state["filename"]).sr // sr)  # at another rate the sound's length is rounded
+        warnings.warn(
+            f"the JAMS doesn't say where in {state['filename']} the noise began; drawn from the seed", stacklevel=3
+        )
+    segment = (
+        dict(start=int(state["start"]), stop=int(state["start"]) + drawn["stop"] - drawn["start"])
+        if "start" in state
+        else drawn
+    )
+    room = (
+        0 if sr == SAMPLE_RATE else -(-deformer._recording(state["filename"]).sr // sr)
+    )  # at another rate the sound's length is rounded
     if abs(state.get("stop", segment["stop"]) - segment["stop"]) > room:
-        raise InputError(f"state of BackgroundNoise: stop must be {segment['stop']} for this sound, got {state['stop']}")
+        raise InputError(
+            f"state of BackgroundNoise: stop must be {segment['stop']} for this sound, got {state['stop']}"
+        )
     return deformer, dict(state, **segment)
 
 
@@ -188,8 +227,10 @@ def replay(
     y = _checked_waveform(audio if isinstance(audio, np.ndarray) else read_audio(audio, sr=sr), sr, engine)
     _check_growth(steps, len(y), jams_file)
     key = (seed, notes.get("clip", Path(jams_file).stem))
-    for name, state in steps[:-1]: y = _apply(*_swap(_replayer(name, state, y, sr, "rubberband", background, key), y), sr, "rubberband")
-    if steps: return _apply(*_swap(_replayer(*steps[-1], y, sr, engine, background, key), y), sr, engine)
+    for name, state in steps[:-1]:
+        y = _apply(*_swap(_replayer(name, state, y, sr, "rubberband", background, key), y), sr, "rubberband")
+    if steps:
+        return _apply(*_swap(_replayer(*steps[-1], y, sr, engine, background, key), y), sr, engine)
     return log_mel(y, sr=sr) if engine == "spectral" else y
 
 
@@ -198,7 +239,9 @@ def _check_growth(steps, n, jams_file):
     for _, state in steps:
         n /= state.get("rate", 1)
         if not 1 <= n <= MAX_FRAMES:
-            raise InputError(f"{jams_file}: its stretching makes {n:.3g} samples of this sound, 1 to {MAX_FRAMES} can be made")
+            raise InputError(
+                f"{jams_file}: its stretching makes {n:.3g} samples of this sound, 1 to {MAX_FRAMES} can be made"
+            )
 
 
 def _swap(pair, y):

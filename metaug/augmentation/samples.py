@@ -51,10 +51,18 @@ def _sample_row(clip, deformation, level, state, engine, frames, background=()):
     "A row of the samples table."
     recording = next((r for r in background if r.name == state.get("filename")), None)
     return dict(
-        clip=clip, deformation=deformation, level=level,
-        rate=state.get("rate"), n_semitones=state.get("n_semitones"), preset=state.get("preset"),
-        noise=state.get("filename"), noise_start=state["start"] / recording.sr if recording else None, weight=state.get("weight"),
-        state=json.dumps(state), engine=engine, frames=frames,
+        clip=clip,
+        deformation=deformation,
+        level=level,
+        rate=state.get("rate"),
+        n_semitones=state.get("n_semitones"),
+        preset=state.get("preset"),
+        noise=state.get("filename"),
+        noise_start=state["start"] / recording.sr if recording else None,
+        weight=state.get("weight"),
+        state=json.dumps(state),
+        engine=engine,
+        frames=frames,
     )
 
 # %% ../../nbs/02_augmentation.ipynb #cb28f5e7
@@ -109,11 +117,17 @@ def _make(path, run, index, clip, file, engine, seed, background):
     store, threads = _worker_store(path, run)
     try:
         with threads.limit(limits=1):  # sums in the same order whatever the number of cores
-            store.append(index, *deform_clip(read_audio(file), clip=clip, engine=engine, seed=seed, background=background))
-    except InputError as e: return index, clip, f"{clip}: {e}"
+            store.append(
+                index, *deform_clip(read_audio(file), clip=clip, engine=engine, seed=seed, background=background)
+            )
+    except InputError as e:
+        return index, clip, f"{clip}: {e}"
     except OSError as e:
-        if e.errno is None: raise
-        raise InputError(f"{path}: {clip} could not be written ({os.strerror(e.errno)}); the clips that were are kept") from e
+        if e.errno is None:
+            raise
+        raise InputError(
+            f"{path}: {clip} could not be written ({os.strerror(e.errno)}); the clips that were are kept"
+        ) from e
     return index, clip, None
 
 # %% ../../nbs/02_augmentation.ipynb #a31f7ffc
@@ -135,23 +149,36 @@ def augment(
     progress: bool = True,  # show a bar with rate and time left
 ) -> LogMelStore:  # complete
     "Deform all clips of a collection into a store; what is there already is kept."
-    if engine not in ENGINES: raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
-    if jobs == 0: raise InputError("jobs must be >= 1, or negative to count from all cores, got 0")
-    files = tuple(os.path.abspath(f) for f in ([background] if isinstance(background, (str, Path)) else background or ()))
+    if engine not in ENGINES:
+        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
+    if jobs == 0:
+        raise InputError("jobs must be >= 1, or negative to count from all cores, got 0")
+    files = tuple(
+        os.path.abspath(f) for f in ([background] if isinstance(background, (str, Path)) else background or ())
+    )
     store = LogMelStore.create(store_path, clips, attrs=store_attrs(engine=engine, seed=seed, background=files))
     with _swept(store.root):
-        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(_clip_tasks(store, files, engine, seed))
-        failed = sorted(r for r in tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress) if r[2])
+        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
+            _clip_tasks(store, files, engine, seed)
+        )
+        failed = sorted(
+            r
+            for r in tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)
+            if r[2]
+        )
     if failed:
         reasons = "; ".join(why for *_, why in failed[:5])
-        raise InputError(f"{len(failed)} of {len(clips)} clips could not be made, the others are in {store_path}; {reasons}")
+        raise InputError(
+            f"{len(failed)} of {len(clips)} clips could not be made, the others are in {store_path}; {reasons}"
+        )
     return store
 
 # %% ../../nbs/02_augmentation.ipynb #3417bf33
 @lru_cache(maxsize=None)
 def _content(path, size, changed):
     "Digest of a file: the same recording is the same wherever and whenever it was copied. Size and time of change are there so that a process reads a file again only then."
-    with open(path, "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest()
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def store_key(
@@ -175,8 +202,12 @@ def prepare_store(
     "Log-mels of all clips and their deformations, in `cache/stores`; what is there is kept."
     key = store_key(clips, settings)
     augment(
-        clips, f"{cache}/stores/{key}", engine=settings.engine, background=settings.background,
-        jobs=joblib.effective_n_jobs(jobs), progress=progress,
+        clips,
+        f"{cache}/stores/{key}",
+        engine=settings.engine,
+        background=settings.background,
+        jobs=joblib.effective_n_jobs(jobs),
+        progress=progress,
     )
     return key
 

@@ -27,7 +27,8 @@ def _gather(y, starts, window):
     "Windowed frames; beyond the clip's end there is silence."
     out = np.zeros((len(starts), len(window)), np.float32)
     for i in range(len(starts)):
-        for j in range(min(len(window), len(y) - starts[i])): out[i, j] = y[starts[i] + j] * window[j]
+        for j in range(min(len(window), len(y) - starts[i])):
+            out[i, j] = y[starts[i] + j] * window[j]
     return out
 
 # %% ../../nbs/augmentation/spectral.ipynb #f68c2a70
@@ -46,10 +47,12 @@ def _bands(spectrum, first, last, weights):
     frames, bins = len(spectrum), min(spectrum.shape[1], weights.shape[1])
     out, power = np.empty((len(first), frames), np.float32), np.empty(bins, np.float32)
     for i in range(frames):
-        for k in range(bins): power[k] = spectrum[i, k].real ** 2 + spectrum[i, k].imag ** 2
+        for k in range(bins):
+            power[k] = spectrum[i, k].real ** 2 + spectrum[i, k].imag ** 2
         for band in range(len(first)):
             total = np.float32(0)
-            for k in range(first[band], min(last[band], bins)): total += power[k] * weights[band, k]
+            for k in range(first[band], min(last[band], bins)):
+                total += power[k] * weights[band, k]
             out[band, i] = total
     return out
 
@@ -71,8 +74,10 @@ def log_mel_at(
 def _largest_prime(n):
     divisor = 2
     while divisor * divisor <= n:
-        if n % divisor: divisor += 1
-        else: n //= divisor
+        if n % divisor:
+            divisor += 1
+        else:
+            n //= divisor
     return n
 
 

@@ -24,6 +24,9 @@ __all__ = [
     "timing_ratios",
 ]
 
-__getattr__ = renamed(__name__, {
-    "summarise": "timing_ratios",
-})
+__getattr__ = renamed(
+    __name__,
+    {
+        "summarise": "timing_ratios",
+    },
+)

@@ -68,7 +68,14 @@ def _noise_file(folder):
 
 def _librosa_mel(y):
     power = librosa.feature.melspectrogram(
-        y=y, sr=SAMPLE_RATE, n_fft=FRAME, hop_length=FRAME, center=False, n_mels=N_MELS, fmin=0, fmax=SAMPLE_RATE / 2,
+        y=y,
+        sr=SAMPLE_RATE,
+        n_fft=FRAME,
+        hop_length=FRAME,
+        center=False,
+        n_mels=N_MELS,
+        fmin=0,
+        fmax=SAMPLE_RATE / 2,
     )
     return librosa.power_to_db(power, top_db=TOP_DB)
 
@@ -77,17 +84,26 @@ LEVELS = [(deformation, level) for deformation, values in DEFORMATIONS.items() f
 
 
 def _by_muda(y, noise):
-    return [_librosa_mel(deform(y, deformation=d, level=level, engine="muda", background=noise)) for d, level in LEVELS] + [_librosa_mel(y)]
+    return [
+        _librosa_mel(deform(y, deformation=d, level=level, engine="muda", background=noise)) for d, level in LEVELS
+    ] + [_librosa_mel(y)]
 
 
 def _by_librosa(y):
     stretched = [librosa.effects.time_stretch(y, rate=rate) for rate in DEFORMATIONS["stretch"]]
-    shifted = [librosa.effects.pitch_shift(y, sr=SAMPLE_RATE, n_steps=n) for n in (*DEFORMATIONS["pitch1"], *DEFORMATIONS["pitch2"])]
+    shifted = [
+        librosa.effects.pitch_shift(y, sr=SAMPLE_RATE, n_steps=n)
+        for n in (*DEFORMATIONS["pitch1"], *DEFORMATIONS["pitch2"])
+    ]
     return [_librosa_mel(z) for z in stretched + shifted]
 
 
 def _by_engine(y, engine):
-    made = [deform(y, deformation=d, level=level, engine=engine) for d, level in LEVELS if d in ("stretch", "pitch1", "pitch2")]
+    made = [
+        deform(y, deformation=d, level=level, engine=engine)
+        for d, level in LEVELS
+        if d in ("stretch", "pitch1", "pitch2")
+    ]
     return made if engine == "spectral" else [log_mel(z) for z in made]
 
 # %% ../../nbs/08_benchmarks.ipynb #fdec5b95
@@ -130,7 +146,9 @@ def _item_by_item(mels, table, folder, bs):
     for row, first in enumerate(mels.first.tolist()):
         np.save(f"{folder}/{row}.npy", mels.frames[first : first + int(mels.lengths[row])].T.numpy())
     block = DataBlock(
-        (TransformBlock, CategoryBlock), get_x=lambda row: _cut(f"{folder}/{row['row']}.npy"), get_y=ColReader("label"),
+        (TransformBlock, CategoryBlock),
+        get_x=lambda row: _cut(f"{folder}/{row['row']}.npy"),
+        get_y=ColReader("label"),
         splitter=lambda items: (list(range(len(items))), []),
     )
     return block.dataloaders(table, bs=bs, num_workers=0, drop_last=False)
@@ -142,12 +160,19 @@ def _batches(quick):
     ours = patch_dls(mels, table, vocab=sorted(table.label.unique()), bs=256)
     with tempfile.TemporaryDirectory() as folder, seeded(0):
         usual = _item_by_item(mels, table, folder, 256)
-        told = [*alternate(
-            lambda: [None for _ in ours.train], lambda: [None for _ in usual.train],
-            name=("batches", "an epoch of batches of 256", "fastai, item by item", "patch"), runs=5, units=len(table),
-        )]
+        told = [
+            *alternate(
+                lambda: [None for _ in ours.train],
+                lambda: [None for _ in usual.train],
+                name=("batches", "an epoch of batches of 256", "fastai, item by item", "patch"),
+                runs=5,
+                units=len(table),
+            )
+        ]
     yield from told
-    yield Fact("batches", "rate without training", 1 / float(np.median([t.ours for t in told])), "patches/s", at_least=20_000)
+    yield Fact(
+        "batches", "rate without training", 1 / float(np.median([t.ours for t in told])), "patches/s", at_least=20_000
+    )
 
 # %% ../../nbs/08_benchmarks.ipynb #e2c7db44
 def plain_network(
@@ -155,16 +180,19 @@ def plain_network(
 ) -> nn.Sequential:  # with equal weights
     "The same function as people write it: ReLU before pooling, the usual layout in memory."
     plain = copy.deepcopy(network)
-    for name in ("pool1", "pool2"): setattr(plain, name, nn.Sequential(nn.ReLU(), plain.get_submodule(name)[0]))
+    for name in ("pool1", "pool2"):
+        setattr(plain, name, nn.Sequential(nn.ReLU(), plain.get_submodule(name)[0]))
     return plain.to(memory_format=torch.contiguous_format)
 
 
 class _Losses(Callback):
     "Every step's loss."
 
-    def before_fit(self): self.values = []
+    def before_fit(self):
+        self.values = []
 
-    def after_batch(self): self.values.append(self.loss.item())
+    def after_batch(self):
+        self.values.append(self.loss.item())
 
 # %% ../../nbs/08_benchmarks.ipynb #e4600734
 @lru_cache
@@ -173,11 +201,13 @@ def _subject(kind, side, bs, steps):
     torch.set_num_threads(os.cpu_count())
     mels, table = _resident(bs * steps)
     labels = table.label.to_numpy()
-    with seeded(0): network = classifier(10) if kind == "classifier" else encoder()
+    with seeded(0):
+        network = classifier(10) if kind == "classifier" else encoder()
     sampler = shuffled(len(table), bs=bs, seed=0) if kind == "classifier" else pair_batches(labels, seed=0)
     dls = patch_dls(mels, table, vocab=sorted(set(labels)), bs=bs, sampler=sampler)
     loss, recipe = (lambda x, _: npair_loss(*x.chunk(2))), METRIC_RECIPE
-    if kind == "classifier": loss, recipe = F.cross_entropy, RECIPES["paper"]._replace(lr=1e-4)
+    if kind == "classifier":
+        loss, recipe = F.cross_entropy, RECIPES["paper"]._replace(lr=1e-4)
     return network if side == "ours" else plain_network(network), dls, loss, recipe
 
 
@@ -187,12 +217,20 @@ def _fit_once(kind, side, bs, steps, call):
     keep, losses = KeepBest(lambda network: {}), _Losses()
     with seeded(call):
         begun = time.perf_counter()
-        if side == "ours": train(network, dls, epochs=1, loss=loss, recipe=recipe, keep=keep, cbs=(losses,))
+        if side == "ours":
+            train(network, dls, epochs=1, loss=loss, recipe=recipe, keep=keep, cbs=(losses,))
         else:
             learner = Learner(
-                dls, network, loss_func=loss, opt_func=recipe.optimiser, lr=recipe.lr, wd=recipe.weight_decay, cbs=[keep, losses],
+                dls,
+                network,
+                loss_func=loss,
+                opt_func=recipe.optimiser,
+                lr=recipe.lr,
+                wd=recipe.weight_decay,
+                cbs=[keep, losses],
             )
-            with learner.no_bar(), learner.no_logging(): learner.fit(1)
+            with learner.no_bar(), learner.no_logging():
+                learner.fit(1)
     return time.perf_counter() - begun, losses.values
 
 
@@ -202,7 +240,8 @@ def _matmul(n=1536, times=4):
     a = torch.randn(n, n)
     a @ a
     begun = time.perf_counter()
-    for _ in range(times): a @ a
+    for _ in range(times):
+        a @ a
     return 2 * n**3 * times / (time.perf_counter() - begun)
 
 
@@ -210,30 +249,45 @@ def flops_a_patch(
     network: nn.Module,  # of patches
 ) -> int:  # floating-point operations
     "What the products and convolutions of a patch take, forward and backward."
-    with FlopCounterMode(display=False) as counter: network(torch.randn(2, 1, N_MELS, PATCH)).square().sum().backward()
+    with FlopCounterMode(display=False) as counter:
+        network(torch.randn(2, 1, N_MELS, PATCH)).square().sum().backward()
     return counter.get_total_flops() // 2
 
 # %% ../../nbs/08_benchmarks.ipynb #e1ecf53e
 def _trained(kind, bs, steps, runs, goal):
     "A pair of trainings, each in its process; the matrix product runs between them."
     with contextlib.ExitStack() as stack:
-        sides = {side: stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn"))) for side in ("ours", "usual")}
+        sides = {
+            side: stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            for side in ("ours", "usual")
+        }
         losses, matmul, calls = dict(ours=[], usual=[]), [], dict(ours=0, usual=0)
+
         def go(side):
             seconds, values = sides[side].submit(_fit_once, kind, side, bs, steps, calls[side]).result()
             losses[side] += values
             calls[side] += 1
-            if side == "ours": matmul.append(sides[side].submit(_matmul).result())
+            if side == "ours":
+                matmul.append(sides[side].submit(_matmul).result())
             return Told(seconds)
+
         name = ("training", f"{kind}, batches of {bs}", "fastai Learner", "patch")
         told = list(alternate(lambda: go("ours"), lambda: go("usual"), name=name, runs=runs, units=bs * steps))
     yield from told
     rate, (a, b) = 1 / float(np.median([t.ours for t in told])), map(np.array, losses.values())
     yield Fact("training", f"{kind}: patches a second", rate, "patches/s")
-    yield Fact("training", f"{kind}: times a plain Learner", float(np.median([t.usual / t.ours for t in told])), "×", at_least=goal)
+    yield Fact(
+        "training",
+        f"{kind}: times a plain Learner",
+        float(np.median([t.usual / t.ours for t in told])),
+        "×",
+        at_least=goal,
+    )
     first = slice(0, 20)  # later the last digits of sums have grown into other trainings
     apart = float(np.abs(a - b)[first].max() / np.abs(b)[first].max())
-    yield Fact("training", f"{kind}: largest difference of the first {len(a[first])} losses", apart, "relative", at_most=1e-3)
+    yield Fact(
+        "training", f"{kind}: largest difference of the first {len(a[first])} losses", apart, "relative", at_most=1e-3
+    )
     share = rate * flops_a_patch(classifier(10) if kind == "classifier" else encoder()) / float(np.median(matmul))
     yield Fact("training", f"{kind}: share of the rate of a matrix product", share, "of 1")
 
@@ -267,18 +321,29 @@ def _flat(query, reference, k):
 
 def _neighbours(quick):
     rng = np.random.default_rng(0)
-    n, m = (4_200, 1_000) if quick else (17_460, 6_900)  # the latter: a fold of UrbanSound8K, deformed, and eight others
+    n, m = (
+        (4_200, 1_000) if quick else (17_460, 6_900)
+    )  # the latter: a fold of UrbanSound8K, deformed, and eight others
     query, reference = (rng.standard_normal((rows, 64)).astype(np.float32) for rows in (n, m))
     ours, what, runs = lambda: nearest(query, reference, k=5), f"{n} queries, {m} references, k 5", 3 if quick else 7
-    usual = lambda: sklearn.neighbors.NearestNeighbors(n_neighbors=5, metric="cosine", algorithm="brute").fit(reference).kneighbors(query)
+    usual = lambda: (
+        sklearn.neighbors.NearestNeighbors(n_neighbors=5, metric="cosine", algorithm="brute")
+        .fit(reference)
+        .kneighbors(query)
+    )
     yield from alternate(ours, usual, name=("neighbours", what, "scikit-learn", "search"), runs=runs)
     labels = np.arange(100 if quick else 200) % 10
     yield from alternate(
-        lambda: rank_loss(reference[: len(labels)], labels), lambda: rank_loss_by_loop(reference[: len(labels)], labels),
-        name=("neighbours", f"rank loss of {len(labels)} clips", "the loop", "fold"), runs=runs,
+        lambda: rank_loss(reference[: len(labels)], labels),
+        lambda: rank_loss_by_loop(reference[: len(labels)], labels),
+        name=("neighbours", f"rank loss of {len(labels)} clips", "the loop", "fold"),
+        runs=runs,
     )
-    if not faiss: raise Missing("FAISS (faiss-cpu)")
-    yield from alternate(ours, lambda: _flat(query, reference, 5), name=("neighbours", what, "FAISS flat", "search"), runs=runs)
+    if not faiss:
+        raise Missing("FAISS (faiss-cpu)")
+    yield from alternate(
+        ours, lambda: _flat(query, reference, 5), name=("neighbours", what, "FAISS flat", "search"), runs=runs
+    )
 
 # %% ../../nbs/08_benchmarks.ipynb #9bd05416
 def _by_roles(table, folds, held_out, learn, name, epochs):
@@ -287,7 +352,9 @@ def _by_roles(table, folds, held_out, learn, name, epochs):
         training, parts = table[~table.fold.isin(excluded)], {fold: table[table.fold.eq(fold)] for fold in excluded}
         shared = lambda: learn(training, parts, epochs)
         by_role = lambda: [learn(training, {role[-1]: parts[role[-1]]}, epochs) for role in permutations(excluded)]
-        told = next(alternate(shared, by_role, name=("protocol", name, "role by role", "set of folds"), runs=1, warm=False))
+        told = next(
+            alternate(shared, by_role, name=("protocol", name, "role by role", "set of folds"), runs=1, warm=False)
+        )
         yield told._replace(run=run)
 
 
@@ -304,22 +371,31 @@ def _protocol(quick):
             epochs = (3 if quick else 10) if held_out == 3 else 1 if quick else 2
             told = list(_by_roles(table, folds, held_out, how, f"{name} of {len(folds)} folds", epochs))
             yield from told
-            yield Fact("protocol", f"{name}, all sets together", sum(t.usual for t in told) / sum(t.ours for t in told), "×", at_least=goal)
+            yield Fact(
+                "protocol",
+                f"{name}, all sets together",
+                sum(t.usual for t in told) / sum(t.ours for t in told),
+                "×",
+                at_least=goal,
+            )
 
 # %% ../../nbs/08_benchmarks.ipynb #b55c2e03
 def _grown(clips):
     "Seconds of a store, an epoch and a search with so many clips, and the peak of memory so far (MB)."
     seconds, rng = {}, np.random.default_rng(0)
+
     def timed(name, function):
         begun = time.perf_counter()
         value, seconds[name] = function(), time.perf_counter() - begun
         return value
+
     with tempfile.TemporaryDirectory() as folder:
         noise = (_noise_file(folder),)
         names, labels = [f"{i:04d}" for i in range(clips)], [f"class {i % 4}" for i in range(clips)]
         table = pd.DataFrame({"clip": names, "label": labels, "fold": 1, "seconds": 3.0})
         table = table.assign(path=[f"{folder}/{clip}.wav" for clip in table["clip"]], source=table["clip"])
-        for i, path in enumerate(table.path): soundfile.write(path, _noise_sound(3, seed=i), SAMPLE_RATE)
+        for i, path in enumerate(table.path):
+            soundfile.write(path, _noise_sound(3, seed=i), SAMPLE_RATE)
         augment(table[:1], f"{folder}/warm", background=noise, progress=False)
         nearest(np.eye(2), np.eye(2), k=1)  # compiled before it is timed
         store = timed("store", lambda: augment(table, f"{folder}/store", background=noise, progress=False))
@@ -334,14 +410,16 @@ def _grown(clips):
 def _peak():
     "Peak of this process's memory (MB). Linux hands `ru_maxrss` on from the parent, so its own count is read there."
     status = Path("/proc/self/status")
-    if status.exists(): return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1000
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1000
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 if resource else float("nan")  # macOS counts bytes
 
 
 def _growth(quick):
     sizes, measured = [(4 if quick else 25) * n for n in (1, 2, 4, 8)], {}
     for clips in sizes:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh: measured[clips], peak = fresh.submit(_grown, clips).result()
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+            measured[clips], peak = fresh.submit(_grown, clips).result()
         yield from (Fact("growth", what, seconds, "s", clips=clips) for what, seconds in measured[clips].items())
         yield Fact("growth", "peak of memory", peak, "MB", clips=clips)
     for what in measured[sizes[0]]:
@@ -350,8 +428,13 @@ def _growth(quick):
 
 # %% ../../nbs/08_benchmarks.ipynb #39517782
 PAIRS = {
-    "clip": _clip, "mel": _mel, "batches": _batches, "training": _training,
-    "neighbours": _neighbours, "protocol": _protocol, "growth": _growth,
+    "clip": _clip,
+    "mel": _mel,
+    "batches": _batches,
+    "training": _training,
+    "neighbours": _neighbours,
+    "protocol": _protocol,
+    "growth": _growth,
 }
 
 # %% ../../nbs/08_benchmarks.ipynb #85be9c56
@@ -362,11 +445,15 @@ def bench(
     tell: Callable | None = None,  # is told what begins, a line of text
 ) -> Bench:
     "Time ours against the usual tools; a pair whose programs are missing is left out and named."
-    if unknown := [p for p in pairs if p not in PAIRS]: raise InputError(f"pair must be one of {', '.join(PAIRS)}, got {unknown[0]}")
+    if unknown := [p for p in pairs if p not in PAIRS]:
+        raise InputError(f"pair must be one of {', '.join(PAIRS)}, got {unknown[0]}")
     told, left_out = [], []
     for number, pair in enumerate(pairs, 1):
-        if tell: tell(f"{pair} ({number} of {len(pairs)})")
-        try: told.extend(PAIRS[pair](quick))
-        except Missing as e: left_out.append(f"{pair}: {e} not installed")
+        if tell:
+            tell(f"{pair} ({number} of {len(pairs)})")
+        try:
+            told.extend(PAIRS[pair](quick))
+        except Missing as e:
+            left_out.append(f"{pair}: {e} not installed")
     tables = (pd.DataFrame([t for t in told if isinstance(t, kind)], columns=kind._fields) for kind in (Timing, Fact))
     return Bench(*tables, left_out, machine())

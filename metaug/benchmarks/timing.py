@@ -43,16 +43,20 @@ def machine() -> dict[str, str]:
     packages = ("metaug", "torch", "fastai", "numpy", "librosa", "muda", "scikit-learn", "faiss-cpu", "zarr")
     found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     return dict(
-        processor=_processor(), cores=str(os.cpu_count()), threads=str(torch.get_num_threads()),
+        processor=_processor(),
+        cores=str(os.cpu_count()),
+        threads=str(torch.get_num_threads()),
         instructions=torch.backends.cpu.get_cpu_capability(),
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        system=f"{platform.system()} {platform.machine()}", python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
         versions=", ".join(f"{name} {found[name]}" for name in packages if name in found),
     )
 
 # %% ../../nbs/benchmarks/timing.ipynb #6e9e0c95
 class Timing(NamedTuple):
     "One run of ours and one of the usual, neighbours in time."
+
     pair: str
     what: str  # is done
     tool: str  # the usual one
@@ -64,6 +68,7 @@ class Timing(NamedTuple):
 
 class Fact(NamedTuple):
     "A number, with what it should be at least or at most."
+
     pair: str
     what: str
     value: float
@@ -79,6 +84,7 @@ class Missing(RuntimeError):
 # %% ../../nbs/benchmarks/timing.ipynb #c7e8fa84
 class Told(NamedTuple):
     "What a function gives that has timed itself, since it runs elsewhere."
+
     seconds: float
 
 
@@ -98,11 +104,15 @@ def alternate(
     warm: bool = True,  # call each once before
 ) -> Iterator[Timing]:  # `runs` timings
     "Time two functions in alternation; who is first changes from run to run."
-    if runs < 1: raise InputError(f"runs must be >= 1, got {runs}")
-    if warm: ours(), usual()
+    if runs < 1:
+        raise InputError(f"runs must be >= 1, got {runs}")
+    if warm:
+        ours(), usual()
     for run in range(runs):
-        if run % 2: theirs, our = _seconds_of(usual), _seconds_of(ours)
-        else: our, theirs = _seconds_of(ours), _seconds_of(usual)
+        if run % 2:
+            theirs, our = _seconds_of(usual), _seconds_of(ours)
+        else:
+            our, theirs = _seconds_of(ours), _seconds_of(usual)
         yield Timing(*name, run, our / units, theirs / units)
 
 # %% ../../nbs/benchmarks/timing.ipynb #0ca11189
@@ -113,10 +123,20 @@ def timing_ratios(
     rows = []
     for (pair, what, tool, unit), part in timings.groupby(["pair", "what", "tool", "unit"], sort=False):
         ratio = part.usual / part.ours
-        rows.append(dict(
-            pair=pair, what=what, tool=tool, unit=unit, ours=part.ours.median(), usual=part.usual.median(),
-            ratio=ratio.median(), low=ratio.quantile(0.25), high=ratio.quantile(0.75), runs=len(part),
-        ))
+        rows.append(
+            dict(
+                pair=pair,
+                what=what,
+                tool=tool,
+                unit=unit,
+                ours=part.ours.median(),
+                usual=part.usual.median(),
+                ratio=ratio.median(),
+                low=ratio.quantile(0.25),
+                high=ratio.quantile(0.75),
+                runs=len(part),
+            )
+        )
     return pd.DataFrame(rows, columns=["pair", "what", "tool", "unit", "ours", "usual", "ratio", "low", "high", "runs"])
 
 # %% ../../nbs/benchmarks/timing.ipynb #af1656ba
@@ -131,6 +151,7 @@ def _goal(fact):
 
 class Bench(NamedTuple):
     "What a bench gives: every run, numbers with their goals, what was left out and why, and the machine."
+
     timings: pd.DataFrame  # a row a `Timing`
     facts: pd.DataFrame  # a row a `Fact`
     left_out: list[str]
@@ -146,7 +167,8 @@ class Bench(NamedTuple):
         if len(self.timings):
             title = "Seconds a unit, and how many times as long the usual tool takes (median, quartiles):"
             lines += [title, timing_ratios(self.timings).to_string(**short), ""]
-        if len(self.facts): lines += [facts.to_string(**short), ""]
+        if len(self.facts):
+            lines += [facts.to_string(**short), ""]
         return "\n".join(lines + [f"left out: {missing}" for missing in self.left_out])
 
     def save(self, out: str | Path) -> list[str]:
@@ -154,7 +176,8 @@ class Bench(NamedTuple):
         tables = {"runs.csv": self.timings, "summary.csv": timing_ratios(self.timings), "facts.csv": self.facts}
         files = {name: table.to_csv(index=False) for name, table in tables.items()}
         files |= {"machine.json": json.dumps(self.machine, indent=1), "bench.txt": self.text() + "\n"}
-        for name, content in files.items(): write_atomic(f"{out}/{name}", content.encode())
+        for name, content in files.items():
+            write_atomic(f"{out}/{name}", content.encode())
         figure, picture = plot_bench(self), io.BytesIO()
         figure.savefig(picture, format="png", dpi=110, bbox_inches="tight")
         plt.close(figure)
@@ -166,7 +189,9 @@ def _plot_ratios(ax, table):
     names = [f"{row.what} — {row.tool}" for row in table.itertuples()]
     ax.errorbar(table.ratio, names, xerr=[table.ratio - table.low, table.high - table.ratio], fmt="o", capsize=3)
     ax.axvline(1, color="grey", lw=1)
-    ax.set(xscale="log", xlabel="times as long with the usual tool (median, quartiles)", title="Against the usual tools")
+    ax.set(
+        xscale="log", xlabel="times as long with the usual tool (median, quartiles)", title="Against the usual tools"
+    )
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.invert_yaxis()
@@ -192,5 +217,6 @@ def plot_bench(
     size = (4.2 * sum(width), 1.6 + 0.3 * len(table))
     figure, axes = plt.subplots(1, len(width), figsize=size, width_ratios=width, squeeze=False, layout="constrained")
     _plot_ratios(axes[0, 0], table)
-    if len(growth): _plot_growth(axes[0, 1], growth)
+    if len(growth):
+        _plot_growth(axes[0, 1], growth)
     return figure

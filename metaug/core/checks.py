@@ -12,30 +12,33 @@ import pandas as pd
 # %% ../../nbs/core/checks.ipynb #ae0fb9a1
 class InputError(ValueError):
     "What a user handed in can't be used; the message is one line that names it and the rule."
-    def __init__(self, message:str): # any text; line breaks, which file names may hold, become blanks
-        super().__init__(' '.join(str(message).encode('utf-8', 'backslashreplace').decode().split()))
+
+    def __init__(self, message: str):  # any text; line breaks, which file names may hold, become blanks
+        super().__init__(" ".join(str(message).encode("utf-8", "backslashreplace").decode().split()))
 
 # %% ../../nbs/core/checks.ipynb #8a42eabd
 def at_least(
-    name:str, # how the error names it
-    value, # to be checked
-    low:int, # smallest that is allowed
-)->int: # the value
-    "A whole number of at least `low`"
+    name: str,  # how the error names it
+    value,  # to be checked
+    low: int,  # smallest that is allowed
+) -> int:  # the value
+    "A whole number of at least `low`."
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise InputError(f"{name} must be a whole number, got {value!r}")
-    if value < low: raise InputError(f"{name} must be >= {low}, got {value}")
+    if value < low:
+        raise InputError(f"{name} must be >= {low}, got {value}")
     return int(value)
 
 # %% ../../nbs/core/checks.ipynb #c065a558
 def need_columns(
-    table:pd.DataFrame, # to be checked
-    name:str, # how the error names it
-    columns:str, # names, separated by blanks
+    table: pd.DataFrame,  # to be checked
+    name: str,  # how the error names it
+    columns: str,  # names, separated by blanks
 ):
-    "Refuse a table that lacks a column"
+    "Refuse a table that lacks a column."
     missing = [column for column in columns.split() if column not in table]
-    if missing: raise InputError(f"{name} must have the columns {columns}, got none called {' '.join(missing)}")
+    if missing:
+        raise InputError(f"{name} must have the columns {columns}, got none called {' '.join(missing)}")
 
 # %% ../../nbs/core/checks.ipynb #b25c5a06
 class TaskError(RuntimeError):
@@ -43,11 +46,13 @@ class TaskError(RuntimeError):
 
 # %% ../../nbs/core/checks.ipynb #f6d5dc3b
 def need_rows(
-    table:pd.DataFrame, # to be checked
-    name:str, # how the error names it
-    columns:str, # names, separated by blanks
+    table: pd.DataFrame,  # to be checked
+    name: str,  # how the error names it
+    columns: str,  # names, separated by blanks
 ):
-    "Refuse a table that is empty or lacks a column"
+    "Refuse a table that is empty or lacks a column."
     missing = [column for column in columns.split() if column not in table]
-    if missing: raise InputError(f"{name} must have the columns {columns}, got none called {' '.join(missing)}")
-    if not len(table): raise InputError(f"{name} must hold at least one row, got 0")
+    if missing:
+        raise InputError(f"{name} must have the columns {columns}, got none called {' '.join(missing)}")
+    if not len(table):
+        raise InputError(f"{name} must hold at least one row, got 0")

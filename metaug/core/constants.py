@@ -7,11 +7,11 @@ __all__ = ['MAX_SECONDS', 'MAX_FRAMES', 'SOURCES', 'SAMPLE_RATE', 'FRAME', 'N_ME
            'WEIGHTS', 'ENGINES', 'EMBEDDING', 'DROPOUT', 'BUDGETS', 'PAPER', 'PAPER_ACCEPTANCE']
 
 # %% ../../nbs/core/constants.ipynb #8ad45c34
-MAX_SECONDS = 3600 # longest sound that is read
-MAX_FRAMES = MAX_SECONDS*96_000 # and its frames: 1.3 GB as float32
+MAX_SECONDS = 3600  # longest sound that is read
+MAX_FRAMES = MAX_SECONDS * 96_000  # and its frames: 1.3 GB as float32
 
 # %% ../../nbs/core/constants.ipynb #3122c575
-SOURCES = ('generated', 'esc10', 'esc50', 'urbansound8k') # the names that `load_clips` knows
+SOURCES = ("generated", "esc10", "esc50", "urbansound8k")  # the names that `load_clips` knows
 
 # %% ../../nbs/core/constants.ipynb #8c251210
 SAMPLE_RATE = 44100  # Hz; paper, section 2.1
@@ -45,7 +45,16 @@ BUDGETS = ("steps", "epochs")
 PAPER = {"brute": 78.2, "class-oracle": 77.9, "metric 5-NN": 77.7, "metric 1-NN": 76.8}
 
 # %% ../../nbs/core/constants.ipynb #be2cc920
-PAPER_ACCEPTANCE = { # Table 2, accepted (%) by 5-NN; over all classes 68.75
-    "air_conditioner": 37.62, "car_horn": 76.92, "children_playing": 77.74, "dog_bark": 79.60, "drilling": 71.63,
-    "engine_idling": 54.37, "gun_shot": 86.97, "jackhammer": 59.92, "siren": 76.58, "street_music": 76.22, "(all_classes)": 68.75,
+PAPER_ACCEPTANCE = {  # Table 2, accepted (%) by 5-NN; over all classes 68.75
+    "air_conditioner": 37.62,
+    "car_horn": 76.92,
+    "children_playing": 77.74,
+    "dog_bark": 79.60,
+    "drilling": 71.63,
+    "engine_idling": 54.37,
+    "gun_shot": 86.97,
+    "jackhammer": 59.92,
+    "siren": 76.58,
+    "street_music": 76.22,
+    "(all_classes)": 68.75,
 }

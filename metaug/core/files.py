@@ -27,25 +27,28 @@ from upath import UPath
 from .checks import InputError
 
 # %% ../../nbs/core/files.ipynb #17ae800b
-def _is_used(folder): return folder.is_dir() and any(folder.iterdir())
+def _is_used(folder):
+    return folder.is_dir() and any(folder.iterdir())
+
 
 def _put_whole(folder, build):
-    "Let `build` fill a new folder, then give it its name; whoever comes second leaves the first one's"
+    "Let `build` fill a new folder, then give it its name; whoever comes second leaves the first one's."
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent))
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         build(building)
         building.chmod(0o755)
         os.replace(building, folder)
     except OSError:
-        if not folder.is_dir(): raise
-    finally: shutil.rmtree(building, ignore_errors=True)
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
 
 # %% ../../nbs/core/files.ipynb #8411c1fb
-def cache_folder(
-)->Path: # METAUG_CACHE if set, else `metaug` in the platform's cache folder
-    "Where generated and downloaded sounds are kept"
-    return Path(os.path.expanduser(os.environ.get('METAUG_CACHE') or pooch.os_cache('metaug')))
+def cache_folder() -> Path:  # METAUG_CACHE if set, else `metaug` in the platform's cache folder
+    "Where generated and downloaded sounds are kept."
+    return Path(os.path.expanduser(os.environ.get("METAUG_CACHE") or pooch.os_cache("metaug")))
 
 # %% ../../nbs/core/files.ipynb #84610bd5
 def _filesystem(path):
@@ -65,7 +68,8 @@ def write_atomic(
         fs.pipe_file(partial, data)
         fs.mv(partial, target)
     except OSError:  # a full disk
-        if fs.exists(partial): fs.rm_file(partial)
+        if fs.exists(partial):
+            fs.rm_file(partial)
         raise
 
 # %% ../../nbs/core/files.ipynb #7e01c5a2
@@ -79,14 +83,19 @@ def claim_folder(
     by: str,  # the command, for the error
 ) -> None:
     "Mark a folder as the result of a call; refuse one that is something else."
-    if out.exists() and not out.is_dir(): raise InputError(f"{out}: is a file; name a new folder")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a new folder")
     if not (out / MARK).exists():
         if out.is_dir() and any(not f.name.startswith(MARK) and f.suffix != ".partial" for f in out.iterdir()):
             raise InputError(f"{out}: is not empty and was not made by {by}; name a new folder")
-        try: write_atomic(str(out / MARK), json.dumps(about, indent=1).encode())
-        except OSError as e: raise InputError(f"{out}: can't be written ({e.strerror})") from e
-    try: made = dict(json.loads((out / MARK).read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as e: raise InputError(f"{out}: its {MARK} can't be read ({e}); name a new folder") from e
+        try:
+            write_atomic(str(out / MARK), json.dumps(about, indent=1).encode())
+        except OSError as e:
+            raise InputError(f"{out}: can't be written ({e.strerror})") from e
+    try:
+        made = dict(json.loads((out / MARK).read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as e:
+        raise InputError(f"{out}: its {MARK} can't be read ({e}); name a new folder") from e
     if other := [name for name in about if made.get(name) != about[name]]:
         name = other[0]
         raise InputError(f"{out}: was made from other {name} ({made.get(name)}, not {about[name]}); name a new folder")
@@ -102,30 +111,39 @@ def refuse_among_sounds(
         raise InputError(f"{out}: lies inside the folder of sounds {source}; name a folder elsewhere")
 
 # %% ../../nbs/core/files.ipynb #4cb4349f
-try: import fcntl
-except ImportError: fcntl = None  # Windows
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # Windows
 
 # %% ../../nbs/core/files.ipynb #83c6b896
 def _sweep(folder, held):
     "Remove half-written files if no other build is at work."
-    try: fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError: return  # another build holds it
-    for partial in Path(folder).rglob("*.partial*"): partial.unlink(missing_ok=True)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return  # another build holds it
+    for partial in Path(folder).rglob("*.partial*"):
+        partial.unlink(missing_ok=True)
     for part in Path(folder).glob("*.decoding"):  # somebody may be at it, without holding the folder
-        if time.time() - part.stat().st_mtime > 24 * 3600: part.unlink(missing_ok=True)
+        if time.time() - part.stat().st_mtime > 24 * 3600:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
 def _swept(folder):
     "Hold a local folder, and sweep before and after."
-    if fcntl is None or not os.path.isdir(folder): yield; return
+    if fcntl is None or not os.path.isdir(folder):
+        yield
+        return
     held = os.open(folder, os.O_RDONLY)
     try:
         _sweep(folder, held)
         fcntl.flock(held, fcntl.LOCK_SH)
         yield
         _sweep(folder, held)
-    finally: os.close(held)
+    finally:
+        os.close(held)
 
 # %% ../../nbs/core/files.ipynb #4814de1e
 def digest(
@@ -135,32 +153,43 @@ def digest(
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 # %% ../../nbs/core/files.ipynb #e5c6a2ef
-def _is_local(path): return isinstance(path, os.PathLike)
+def _is_local(path):
+    return isinstance(path, os.PathLike)
 
 # %% ../../nbs/core/files.ipynb #f8a20f4b
 def remove_partials(
     cache: str | Path,  # folder of all tasks' outputs
 ) -> None:
     "Remove what killed processes of this machine have left half done."
-    if os.name != "posix" or not _is_local(UPath(cache)): return
+    if os.name != "posix" or not _is_local(UPath(cache)):
+        return
     for partial in UPath(cache).glob(f"*/.*.{socket.gethostname()}-*.partial"):
-        try: os.kill(int(partial.name.rpartition(f".{socket.gethostname()}-")[2].split("-")[0]), 0)
-        except ProcessLookupError: shutil.rmtree(partial, ignore_errors=True)
-        except PermissionError: continue  # lives, and is somebody else's
+        try:
+            os.kill(int(partial.name.rpartition(f".{socket.gethostname()}-")[2].split("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(partial, ignore_errors=True)
+        except PermissionError:
+            continue  # lives, and is somebody else's
 
 # %% ../../nbs/core/files.ipynb #94863eb7
 def _table(path):
-    with path.open("rb") as f: return pd.read_parquet(f)
+    with path.open("rb") as f:
+        return pd.read_parquet(f)
 
 # %% ../../nbs/core/files.ipynb #f5fe7da8
 class _Alone:
     "Holds a folder for one run; half-written files of a killed one are removed."
 
-    def __init__(self, out): self.out, self.lock = Path(out), filelock.FileLock(Path(out) / ".metaug.lock")
+    def __init__(self, out):
+        self.out, self.lock = Path(out), filelock.FileLock(Path(out) / ".metaug.lock")
 
     def __enter__(self):
-        try: self.lock.acquire(timeout=0)
-        except filelock.Timeout as e: raise InputError(f"{self.out}: another metaug select is at work there") from e
-        for partial in [*self.out.glob("*.partial"), *self.out.glob("*/*.partial")]: partial.unlink(missing_ok=True)
+        try:
+            self.lock.acquire(timeout=0)
+        except filelock.Timeout as e:
+            raise InputError(f"{self.out}: another metaug select is at work there") from e
+        for partial in [*self.out.glob("*.partial"), *self.out.glob("*/*.partial")]:
+            partial.unlink(missing_ok=True)
 
-    def __exit__(self, *_): self.lock.release()
+    def __exit__(self, *_):
+        self.lock.release()

@@ -19,48 +19,51 @@ from .checks import InputError, at_least
 
 # %% ../../nbs/core/neighbours.ipynb #cf23229c
 def _matrix(
-    name:str, # how the error names it
-    x, # array-like, shape (n, d)
-)->np.ndarray: # the same, shape (n, d), checked to be a matrix of numbers
-    "An embedding as an array"
+    name: str,  # how the error names it
+    x,  # array-like, shape (n, d)
+) -> np.ndarray:  # the same, shape (n, d), checked to be a matrix of numbers
+    "An embedding as an array."
     x = np.asarray(x)
-    if x.ndim != 2: raise InputError(f"{name} must have shape (n, d), got {x.shape}")
-    if x.dtype.kind not in "fiub": raise InputError(f"{name} must hold real numbers, got {x.dtype}")
+    if x.ndim != 2:
+        raise InputError(f"{name} must have shape (n, d), got {x.shape}")
+    if x.dtype.kind not in "fiub":
+        raise InputError(f"{name} must hold real numbers, got {x.dtype}")
     return x
 
 # %% ../../nbs/core/neighbours.ipynb #8c39cec2
 def unit_rows(
-    x:np.ndarray, # vectors, shape (n, d)
+    x: np.ndarray,  # vectors, shape (n, d)
     *,
-    name:str="embedding", # how an error names `x`
-    first:int=0, # number of the first row, for the error
-)->np.ndarray: # float64, shape (n, d): rows of length 1, or of zeros where the row was zero
-    "Each row divided by its length"
+    name: str = "embedding",  # how an error names `x`
+    first: int = 0,  # number of the first row, for the error
+) -> np.ndarray:  # float64, shape (n, d): rows of length 1, or of zeros where the row was zero
+    "Each row divided by its length."
     x = _matrix(name, x).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if len(bad): raise InputError(f"{name} must be finite, got nan or infinity in row {first + bad[0]}")
+    if len(bad):
+        raise InputError(f"{name} must be finite, got nan or infinity in row {first + bad[0]}")
     largest = np.abs(x).max(axis=1, keepdims=True, initial=0)
     x /= np.where(largest > 0, largest, 1)
     length = np.sqrt(np.einsum("nd,nd->n", x, x))[:, None]
     return np.divide(x, length, out=x, where=length > 0)
 
 # %% ../../nbs/core/neighbours.ipynb #3fd4c24d
-UNITS = 1e12 # similarities are compared in whole units of 1/UNITS: far over rounding noise, far under meaning
-CHUNK_VALUES = 4_000_000 # float32 similarities that a thread holds at a time (16 MB), whatever the number of queries
+UNITS = 1e12  # similarities are compared in whole units of 1/UNITS: far over rounding noise, far under meaning
+CHUNK_VALUES = 4_000_000  # float32 similarities that a thread holds at a time (16 MB), whatever the number of queries
 
 # %% ../../nbs/core/neighbours.ipynb #d90d57f9
 @numba.njit(cache=True, nogil=True)
 def _shortlist(
-    row, # rough similarities of one query, float32, shape (m,)
-    margin, # twice their largest error
-    best, # scratch, float32, shape (k,)
-    listed, # out: indices, rising, int64, shape (m,)
-): # how many are listed
-    "Everything that can be among the k nearest; `best` holds the k largest so far, smallest first"
+    row,  # rough similarities of one query, float32, shape (m,)
+    margin,  # twice their largest error
+    best,  # scratch, float32, shape (k,)
+    listed,  # out: indices, rising, int64, shape (m,)
+):  # how many are listed
+    "Everything that can be among the k nearest; `best` holds the k largest so far, smallest first."
     best[:] = -np.inf
     low, count = best[0], 0
     for j, value in enumerate(row):
-        if value >= low: # seldom true: this comparison is where the time goes
+        if value >= low:  # seldom true: this comparison is where the time goes
             listed[count] = j
             count += 1
             if value > best[0]:
@@ -80,15 +83,16 @@ def _shortlist(
 # %% ../../nbs/core/neighbours.ipynb #1d9a6511
 @numba.njit(cache=True, nogil=True)
 def _insert(
-    units, # similarities so far, falling, int64, shape (k,)
-    found, # their indices, int64, shape (k,)
-    filled, # how many are there
-    unit, # similarity of the newcomer
-    index, # its index, larger than those before
-): # how many are there now
-    "Insert behind its equals, so that the lower index stays first"
+    units,  # similarities so far, falling, int64, shape (k,)
+    found,  # their indices, int64, shape (k,)
+    filled,  # how many are there
+    unit,  # similarity of the newcomer
+    index,  # its index, larger than those before
+):  # how many are there now
+    "Insert behind its equals, so that the lower index stays first."
     i = min(filled, len(units) - 1)
-    if filled == len(units) and units[i] >= unit: return filled
+    if filled == len(units) and units[i] >= unit:
+        return filled
     while i > 0 and units[i - 1] < unit:
         units[i], found[i] = units[i - 1], found[i - 1]
         i -= 1
@@ -98,72 +102,83 @@ def _insert(
 # %% ../../nbs/core/neighbours.ipynb #3022bf7f
 @numba.njit(cache=True, nogil=True)
 def _scan(
-    rough, # float32 similarities, shape (n, m)
-    query, # unit rows, float64, shape (n, d)
-    reference, # unit rows, float64, shape (m, d)
-    margin, # twice the largest error of `rough`
-    found, # out: indices, int64, shape (n, k)
-    units, # out: similarities in whole units, int64, shape (n, k)
+    rough,  # float32 similarities, shape (n, m)
+    query,  # unit rows, float64, shape (n, d)
+    reference,  # unit rows, float64, shape (m, d)
+    margin,  # twice the largest error of `rough`
+    found,  # out: indices, int64, shape (n, k)
+    units,  # out: similarities in whole units, int64, shape (n, k)
 ):
-    "Exact nearest references of a chunk of queries"
+    "Exact nearest references of a chunk of queries."
     best, listed = np.empty(found.shape[1], np.float32), np.empty(rough.shape[1], np.int64)
     for i in range(len(rough)):
         filled = 0
-        for j in listed[:_shortlist(rough[i], margin, best, listed)]:
+        for j in listed[: _shortlist(rough[i], margin, best, listed)]:
             exact = 0.0
-            for c in range(query.shape[1]): exact += query[i, c] * reference[j, c]
+            for c in range(query.shape[1]):
+                exact += query[i, c] * reference[j, c]
             filled = _insert(units[i], found[i], filled, np.int64(np.rint(exact * UNITS)), j)
 
 # %% ../../nbs/core/neighbours.ipynb #5f7e3d85
 def _fitting(
-    query, # array-like, shape (n, d)
-    reference, # array-like, shape (m, d)
-    k, # neighbours
-)->tuple: # query, reference and k, checked against each other
-    "Refuse what can't be searched"
+    query,  # array-like, shape (n, d)
+    reference,  # array-like, shape (m, d)
+    k,  # neighbours
+) -> tuple:  # query, reference and k, checked against each other
+    "Refuse what can't be searched."
     query, reference, k = _matrix("query", query), _matrix("reference", reference), at_least("k", k, 1)
-    if not len(reference): raise InputError("reference must hold at least one row, got 0")
+    if not len(reference):
+        raise InputError("reference must hold at least one row, got 0")
     if query.shape[1] != reference.shape[1]:
         raise InputError(f"query and reference must have the same width, got {query.shape[1]} and {reference.shape[1]}")
-    if k > len(reference): raise InputError(f"k must be <= the number of references ({len(reference)}), got {k}")
+    if k > len(reference):
+        raise InputError(f"k must be <= the number of references ({len(reference)}), got {k}")
     return query, reference, k
 
 # %% ../../nbs/core/neighbours.ipynb #5db14f5e
 @lru_cache(maxsize=1)
-def _libraries(): return ThreadpoolController() # looking for them takes longer than a small search
+def _libraries():
+    return ThreadpoolController()  # looking for them takes longer than a small search
 
 
 def nearest(
-    query:np.ndarray, # embeddings to be judged, shape (n, d)
-    reference:np.ndarray, # embeddings to compare with, shape (m, d)
+    query: np.ndarray,  # embeddings to be judged, shape (n, d)
+    reference: np.ndarray,  # embeddings to compare with, shape (m, d)
     *,
-    k:int, # neighbours, 1..m
-    chunk:int=512, # most queries at a time; changes speed and memory, never the result
-)->tuple[np.ndarray, np.ndarray]: # indices into `reference`, int64, shape (n, k), nearest first; their cosine similarities, in -1..1, shape (n, k)
-    "The k references nearest to each query by cosine similarity (eq. 3), exactly; equal similarity: lower index first"
+    k: int,  # neighbours, 1..m
+    chunk: int = 512,  # most queries at a time; changes speed and memory, never the result
+) -> tuple[
+    np.ndarray, np.ndarray
+]:  # indices into `reference`, int64, shape (n, k), nearest first; their cosine similarities, in -1..1, shape (n, k)
+    "The k references nearest to each query by cosine similarity (eq. 3), exactly; equal similarity: lower index first."
     query, reference, k = _fitting(query, reference, k)
     reference = unit_rows(reference, name="reference")
     rough_reference = np.ascontiguousarray(reference.T.astype(np.float32))
-    margin = np.float32(2 * (query.shape[1] + 4) * 2.0**-24) # two times the bound on a float32 dot product of unit vectors
+    margin = np.float32(
+        2 * (query.shape[1] + 4) * 2.0**-24
+    )  # two times the bound on a float32 dot product of unit vectors
     found, units = (np.empty((len(query), k), np.int64) for _ in range(2))
     step = max(1, min(at_least("chunk", chunk, 1), CHUNK_VALUES // len(reference)))
+
     def search(start):
         part = slice(start, start + step)
         rows = unit_rows(query[part], name="query", first=start)
         _scan(rows.astype(np.float32) @ rough_reference, rows, reference, margin, found[part], units[part])
+
     with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
-        for _ in pool.map(search, range(0, len(query), step)): pass # one after the other, for the first error
+        for _ in pool.map(search, range(0, len(query), step)):
+            pass  # one after the other, for the first error
     return found, units / UNITS
 
 # %% ../../nbs/core/neighbours.ipynb #3c1ceedf
 @numba.njit(cache=True, nogil=True)
 def _winner(
-    codes, # class numbers of the neighbours, int64, shape (k,)
-    units, # their similarities in whole units, int64, shape (k,)
-    count, # scratch, int64, shape (classes,)
-    total, # scratch, int64, shape (classes,)
-): # class number that wins the vote
-    "Most votes, then larger summed similarity, then lower class"
+    codes,  # class numbers of the neighbours, int64, shape (k,)
+    units,  # their similarities in whole units, int64, shape (k,)
+    count,  # scratch, int64, shape (classes,)
+    total,  # scratch, int64, shape (classes,)
+):  # class number that wins the vote
+    "Most votes, then larger summed similarity, then lower class."
     count[:] = 0
     total[:] = 0
     for code, unit in zip(codes, units):
@@ -171,49 +186,54 @@ def _winner(
         total[code] += unit
     best = 0
     for code in range(1, len(count)):
-        if count[code] > count[best] or (count[code] == count[best] and total[code] > total[best]): best = code
+        if count[code] > count[best] or (count[code] == count[best] and total[code] > total[best]):
+            best = code
     return best
 
 # %% ../../nbs/core/neighbours.ipynb #60794f72
 @numba.njit(cache=True, nogil=True)
 def _winners(
-    codes, # class numbers of the neighbours, int64, shape (n, k)
-    units, # their similarities in whole units, int64, shape (n, k)
-    classes, # number of classes
-): # class numbers, int64, shape (n,)
-    "The vote of each query"
+    codes,  # class numbers of the neighbours, int64, shape (n, k)
+    units,  # their similarities in whole units, int64, shape (n, k)
+    classes,  # number of classes
+):  # class numbers, int64, shape (n,)
+    "The vote of each query."
     count, total = np.empty(classes, np.int64), np.empty(classes, np.int64)
     winners = np.empty(len(codes), np.int64)
-    for i in range(len(codes)): winners[i] = _winner(codes[i], units[i], count, total)
+    for i in range(len(codes)):
+        winners[i] = _winner(codes[i], units[i], count, total)
     return winners
 
 # %% ../../nbs/core/neighbours.ipynb #e12aa0dc
 class Neighbours(NamedTuple):
-    "What the neighbourhood of each query says"
-    predicted: np.ndarray # label that wins the vote, shape (n,)
-    votes: np.ndarray # neighbours with that label, 1..k, shape (n,)
-    similarity: np.ndarray # mean cosine similarity of the k neighbours, in -1..1, shape (n,)
-    neighbours: np.ndarray # indices into the references, nearest first, shape (n, k)
+    "What the neighbourhood of each query says."
+
+    predicted: np.ndarray  # label that wins the vote, shape (n,)
+    votes: np.ndarray  # neighbours with that label, 1..k, shape (n,)
+    similarity: np.ndarray  # mean cosine similarity of the k neighbours, in -1..1, shape (n,)
+    neighbours: np.ndarray  # indices into the references, nearest first, shape (n, k)
 
 # %% ../../nbs/core/neighbours.ipynb #b6d1a0d9
 def _coded(
-    labels, # array-like, shape (m,)
-    count:int, # how many there must be
-)->tuple[np.ndarray, np.ndarray]: # sorted classes, shape (c,); class number of each label, shape (m,)
-    "Labels as numbers"
+    labels,  # array-like, shape (m,)
+    count: int,  # how many there must be
+) -> tuple[np.ndarray, np.ndarray]:  # sorted classes, shape (c,); class number of each label, shape (m,)
+    "Labels as numbers."
     labels = np.asarray(labels)
-    if labels.shape != (count,): raise InputError(f"labels must be one for each of the {count} references, got shape {labels.shape}")
+    if labels.shape != (count,):
+        raise InputError(f"labels must be one for each of the {count} references, got shape {labels.shape}")
     missing = np.flatnonzero(pd.isna(labels))
-    if len(missing): raise InputError(f"labels must not be missing, got {labels[missing[0]]} at {missing[0]}")
+    if len(missing):
+        raise InputError(f"labels must not be missing, got {labels[missing[0]]} at {missing[0]}")
     return np.unique(labels, return_inverse=True)
 
 # %% ../../nbs/core/neighbours.ipynb #e2d07162
 def vote(
-    neighbours:np.ndarray, # indices into the references, nearest first, shape (n, k)
-    similarities:np.ndarray, # their cosine similarities, shape (n, k)
-    labels:np.ndarray, # label of each reference, shape (m,)
-)->Neighbours: # the outcome, with `similarity` as the mean over k
-    "Majority vote of the neighbours (eq. 4)"
+    neighbours: np.ndarray,  # indices into the references, nearest first, shape (n, k)
+    similarities: np.ndarray,  # their cosine similarities, shape (n, k)
+    labels: np.ndarray,  # label of each reference, shape (m,)
+) -> Neighbours:  # the outcome, with `similarity` as the mean over k
+    "Majority vote of the neighbours (eq. 4)."
     neighbours, similarities, labels = np.asarray(neighbours), np.asarray(similarities), np.asarray(labels)
     if neighbours.shape != similarities.shape:
         raise InputError(f"similarities must have the shape of neighbours {neighbours.shape}, got {similarities.shape}")
@@ -224,23 +244,24 @@ def vote(
 
 # %% ../../nbs/core/neighbours.ipynb #fb25d332
 def _ks(
-    k, # an int, or several
-)->list[int]: # each once, in the order given
-    "The values of k that are asked for"
+    k,  # an int, or several
+) -> list[int]:  # each once, in the order given
+    "The values of k that are asked for."
     ks = [k] if np.ndim(k) == 0 else list(dict.fromkeys(k))
-    if not ks: raise InputError("k must hold at least one value, got none")
+    if not ks:
+        raise InputError("k must hold at least one value, got none")
     return [at_least("k", value, 1) for value in ks]
 
 # %% ../../nbs/core/neighbours.ipynb #1d340ec9
 def knn(
-    query:np.ndarray, # embeddings to be judged, shape (n, d)
-    reference:np.ndarray, # embeddings to compare with, shape (m, d)
-    labels:np.ndarray, # label of each reference, shape (m,)
+    query: np.ndarray,  # embeddings to be judged, shape (n, d)
+    reference: np.ndarray,  # embeddings to compare with, shape (m, d)
+    labels: np.ndarray,  # label of each reference, shape (m,)
     *,
-    k:int|list[int], # neighbours, 1..m; a list makes one search for all
-    chunk:int=512, # most queries at a time; never changes the result
-)->Neighbours|dict[int, Neighbours]: # the outcome; with a list of k, one for each k
-    "k nearest neighbours by cosine similarity, exact, with a majority vote"
+    k: int | list[int],  # neighbours, 1..m; a list makes one search for all
+    chunk: int = 512,  # most queries at a time; never changes the result
+) -> Neighbours | dict[int, Neighbours]:  # the outcome; with a list of k, one for each k
+    "k nearest neighbours by cosine similarity, exact, with a majority vote."
     ks = _ks(k)
     _coded(labels, len(reference))
     found, similarities = nearest(query, reference, k=max(ks), chunk=chunk)
@@ -249,11 +270,11 @@ def knn(
 
 # %% ../../nbs/core/neighbours.ipynb #e34e726c
 def knn_predict(
-    query:np.ndarray, # embeddings to be judged, shape (n, d)
-    reference:np.ndarray, # embeddings to compare with, shape (m, d)
-    labels:np.ndarray, # label of each reference, shape (m,)
+    query: np.ndarray,  # embeddings to be judged, shape (n, d)
+    reference: np.ndarray,  # embeddings to compare with, shape (m, d)
+    labels: np.ndarray,  # label of each reference, shape (m,)
     *,
-    k:int, # neighbours, 1..m
-)->np.ndarray: # predicted label of each query, shape (n,)
-    "The label that kNN gives to each query"
+    k: int,  # neighbours, 1..m
+) -> np.ndarray:  # predicted label of each query, shape (n,)
+    "The label that kNN gives to each query."
     return knn(query, reference, labels, k=at_least("k", k, 1)).predicted

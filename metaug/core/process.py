@@ -17,13 +17,16 @@ import torch
 def keep_memory() -> None:
     "Let glibc keep freed memory; nothing happens where the C library is another."
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None: return
-    for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)): mallopt(option, value)  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+    if mallopt is None:
+        return
+    for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)):
+        mallopt(option, value)  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
 
 # %% ../../nbs/core/process.ipynb #3f494480
 def return_memory() -> None:
     "Give what `keep_memory` kept back to the system, between one training and the next."
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None): trim(0)
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 # %% ../../nbs/core/process.ipynb #a055fc12
 @contextmanager
@@ -32,8 +35,10 @@ def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpoolctl.threadpool_limits(1): yield
-    finally: torch.set_num_threads(before)
+        with threadpoolctl.threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 # %% ../../nbs/core/process.ipynb #9aefb00c
 log = logging.getLogger("metaug")

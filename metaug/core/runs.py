@@ -40,52 +40,78 @@ def refuse_other_data(
 ) -> None:
     "Refuse a folder that holds the tables of another collection."
     file = UPath(out) / "results.parquet"
-    if not file.exists(): return
-    try: known = _table(file)["data"].unique()
-    except (ValueError, KeyError, OSError) as e: raise InputError(f"{file}: is no table of a run ({e}); name another folder") from e
-    try: made_from = json.loads((UPath(out) / "run.json").read_text()).get("data")
-    except (OSError, ValueError, AttributeError): made_from = None  # of a run before `run.json` said it
+    if not file.exists():
+        return
+    try:
+        known = _table(file)["data"].unique()
+    except (ValueError, KeyError, OSError) as e:
+        raise InputError(f"{file}: is no table of a run ({e}); name another folder") from e
+    try:
+        made_from = json.loads((UPath(out) / "run.json").read_text()).get("data")
+    except (OSError, ValueError, AttributeError):
+        made_from = None  # of a run before `run.json` said it
     here = source_name(data)
     for before in [made_from] if made_from else map(source_name, known):
         published = before in SOURCES or here in SOURCES
-        moved = not published and Path(before).name == Path(here).name and not Path(before).exists()  # with the project, or to another machine
-        if before != here and not moved: raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
+        moved = (
+            not published and Path(before).name == Path(here).name and not Path(before).exists()
+        )  # with the project, or to another machine
+        if before != here and not moved:
+            raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
 
 # %% ../../nbs/core/runs.ipynb #55fa35cc
-_PARQUET_ERRORS = (OSError, ValueError, LookupError, TypeError, NotImplementedError, OverflowError, MemoryError) # what pyarrow raises on damaged files
+_PARQUET_ERRORS = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    NotImplementedError,
+    OverflowError,
+    MemoryError,
+)  # what pyarrow raises on damaged files
 _JUDGEMENT = ["clip", "deformation", "level", "test", "valid", "seed", "k", "net", "margin", "accepted"]
 
+
 def _read_tables(
-    folder:UPath, # of a run
-    name:str, # results, acceptance or predictions
-)->pd.DataFrame|None: # all tables of that name in the folder, or in the folders inside it; None: there is none
-    "One table from one file, or from one for each test fold"
+    folder: UPath,  # of a run
+    name: str,  # results, acceptance or predictions
+) -> pd.DataFrame | None:  # all tables of that name in the folder, or in the folders inside it; None: there is none
+    "One table from one file, or from one for each test fold."
     files = [file] if (file := folder / f"{name}.parquet").exists() else sorted(folder.glob(f"*/{name}.parquet"))
     tables = []
     for file in files:
-        try: tables.append(pd.read_parquet(io.BytesIO(file.read_bytes())))
-        except _PARQUET_ERRORS as e: raise InputError(f"{file}: is no Parquet table ({e})") from e
-    if not tables: return None
+        try:
+            tables.append(pd.read_parquet(io.BytesIO(file.read_bytes())))
+        except _PARQUET_ERRORS as e:
+            raise InputError(f"{file}: is no Parquet table ({e})") from e
+    if not tables:
+        return None
     table = pd.concat(tables, ignore_index=True)
-    once = [column for column in _JUDGEMENT if column in table] # folds run one by one judge their pair of folds twice
+    once = [column for column in _JUDGEMENT if column in table]  # folds run one by one judge their pair of folds twice
     return table.drop_duplicates(once, ignore_index=True) if name == "acceptance" and len(files) > 1 else table
 
+
 class Run(NamedTuple):
-    "Tables of a run"
-    results:pd.DataFrame # a class of a test fold under one scheme and seed
-    acceptance:pd.DataFrame|None # a judged sample
-    predictions:pd.DataFrame|None # a test clip under one scheme and seed
+    "Tables of a run."
+
+    results: pd.DataFrame  # a class of a test fold under one scheme and seed
+    acceptance: pd.DataFrame | None  # a judged sample
+    predictions: pd.DataFrame | None  # a test clip under one scheme and seed
+
 
 def read_run(
-    folder:str|Path, # or fsspec URL: what `metaug run` wrote into, or holds one such folder for each test fold
-)->Run:
-    "The tables that a run has written"
+    folder: str | Path,  # or fsspec URL: what `metaug run` wrote into, or holds one such folder for each test fold
+) -> Run:
+    "The tables that a run has written."
     run = Run(*(_read_tables(UPath(folder), name) for name in ("results", "acceptance", "predictions")))
     if run.results is None:
-        raise InputError(f"{folder}: holds no results.parquet, nor do the folders in it; name what `metaug run --out` named")
+        raise InputError(
+            f"{folder}: holds no results.parquet, nor do the folders in it; name what `metaug run --out` named"
+        )
     need_rows(run.results, f"{folder}: results", "scheme test seed label n correct")
     for column in ["test", "seed", "n", "correct"]:
-        if not is_numeric_dtype(run.results[column]): raise InputError(f"{folder}: results: {column} must be numbers, got {run.results[column].iloc[0]!r:.40}")
+        if not is_numeric_dtype(run.results[column]):
+            raise InputError(f"{folder}: results: {column} must be numbers, got {run.results[column].iloc[0]!r:.40}")
     return run
 
 # %% ../../nbs/core/runs.ipynb #e858cc93
@@ -93,15 +119,20 @@ def _about(folder):
     "What `run.json` of a run says, or that of its first test fold; nothing if there is none."
     folder = UPath(folder)
     for about in [folder / "run.json", *sorted(folder.glob("*/run.json"))]:
-        if about.exists(): return _read_about(about)
+        if about.exists():
+            return _read_about(about)
     return {}
 
 
 def _read_about(file):
-    try: said = dict(json.loads(file.read_text()))
-    except (ValueError, TypeError) as e: raise InputError(f"{file}: is not what metaug run wrote ({e})") from e
+    try:
+        said = dict(json.loads(file.read_text()))
+    except (ValueError, TypeError) as e:
+        raise InputError(f"{file}: is not what metaug run wrote ({e})") from e
     settings = said.setdefault("settings", {})
     background = settings.setdefault("background", []) if isinstance(settings, dict) else None
     if not isinstance(background, list) or not all(isinstance(name, str) for name in background):
-        raise InputError(f"{file}: is not what metaug run wrote (settings must name background recordings as a list, got {settings!r:.60})")
+        raise InputError(
+            f"{file}: is not what metaug run wrote (settings must name background recordings as a list, got {settings!r:.60})"
+        )
     return said

@@ -16,33 +16,36 @@ from .checks import InputError
 
 # %% ../../nbs/core/statistics.ipynb #bb444ad9
 def _percentile_interval(
-    values:np.ndarray, # resampled values, shape (draws,)
-)->tuple[float, float]: # 2.5th and 97.5th percentile
-    "The middle 95%"
+    values: np.ndarray,  # resampled values, shape (draws,)
+) -> tuple[float, float]:  # 2.5th and 97.5th percentile
+    "The middle 95%."
     return tuple(np.percentile(values, [2.5, 97.5]).tolist())
 
 # %% ../../nbs/core/statistics.ipynb #266292ca
 def _ratio_row(
-    group:pd.DataFrame, # acceptance rows of one cell of a table
-    unit:str, # column that names what is drawn
-    draws:int, # of the bootstrap
-    seed:int, # of the bootstrap
-)->tuple: # judged, accepted, ratio, low, high
-    "Acceptance ratio of a cell with its bootstrap interval"
+    group: pd.DataFrame,  # acceptance rows of one cell of a table
+    unit: str,  # column that names what is drawn
+    draws: int,  # of the bootstrap
+    seed: int,  # of the bootstrap
+) -> tuple:  # judged, accepted, ratio, low, high
+    "Acceptance ratio of a cell with its bootstrap interval."
     counts = group.groupby(unit).accepted.agg(["sum", "size"]).to_numpy(np.float64)
     judged, accepted = int(counts[:, 1].sum()), int(counts[:, 0].sum())
-    if len(counts) < 2: return judged, accepted, accepted / judged, np.nan, np.nan
-    drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=draws) @ counts
+    if len(counts) < 2:
+        return judged, accepted, accepted / judged, np.nan, np.nan
+    drawn = (
+        np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=draws) @ counts
+    )
     return judged, accepted, accepted / judged, *_percentile_interval(drawn[:, 0] / drawn[:, 1])
 
 # %% ../../nbs/core/statistics.ipynb #8a168466
 def _draw_folds_then_seeds(
-    fold:np.ndarray, # fold of each unit, shape (n,)
+    fold: np.ndarray,  # fold of each unit, shape (n,)
     *,
-    draws:int, # of the bootstrap
-    seed:int, # of the bootstrap
-)->np.ndarray: # how often each unit is drawn, int64, shape (draws, n)
-    "Two-stage bootstrap"
+    draws: int,  # of the bootstrap
+    seed: int,  # of the bootstrap
+) -> np.ndarray:  # how often each unit is drawn, int64, shape (draws, n)
+    "Two-stage bootstrap."
     random, folds = np.random.default_rng(seed), np.unique(fold)
     drawn = random.multinomial(len(folds), np.full(len(folds), 1 / len(folds)), size=draws)
     times = np.zeros((draws, len(fold)), np.int64)
@@ -53,12 +56,12 @@ def _draw_folds_then_seeds(
 
 # %% ../../nbs/core/statistics.ipynb #96000d00
 def _fold_draws(
-    fold:np.ndarray, # fold of each unit, shape (n,)
+    fold: np.ndarray,  # fold of each unit, shape (n,)
     *,
-    draws:int, # of the bootstrap
-    seed:int, # of the bootstrap
-)->np.ndarray: # weights whose sum is 1 in each row, float64, shape (draws, n)
-    "Folds with replacement, then seeds within each drawn fold"
+    draws: int,  # of the bootstrap
+    seed: int,  # of the bootstrap
+) -> np.ndarray:  # weights whose sum is 1 in each row, float64, shape (draws, n)
+    "Folds with replacement, then seeds within each drawn fold."
     random, folds = np.random.default_rng(seed), np.unique(fold)
     drawn = random.multinomial(len(folds), np.full(len(folds), 1 / len(folds)), size=draws)
     weights = np.zeros((draws, len(fold)))
@@ -69,131 +72,144 @@ def _fold_draws(
 
 # %% ../../nbs/core/statistics.ipynb #94f5da19
 def _interval(
-    values:np.ndarray, # resampled values, shape (draws,)
-)->tuple[float, float]: # 2.5th and 97.5th percentile
-    "The middle 95%"
+    values: np.ndarray,  # resampled values, shape (draws,)
+) -> tuple[float, float]:  # 2.5th and 97.5th percentile
+    "The middle 95%."
     return tuple(np.percentile(values, [2.5, 97.5]).tolist())
 
 # %% ../../nbs/core/statistics.ipynb #60f44eaa
 def fold_mean(
-    values:np.ndarray, # one for each fold and seed, shape (n,)
-    fold:np.ndarray, # fold of each, shape (n,)
+    values: np.ndarray,  # one for each fold and seed, shape (n,)
+    fold: np.ndarray,  # fold of each, shape (n,)
     *,
-    draws:int=5000, # of the bootstrap
-    seed:int=0, # of the bootstrap
-)->tuple[float, float, float]: # mean, low, high (95%; NaN with one value)
-    "Mean over folds of the mean over seeds, with a two-stage bootstrap interval"
+    draws: int = 5000,  # of the bootstrap
+    seed: int = 0,  # of the bootstrap
+) -> tuple[float, float, float]:  # mean, low, high (95%; NaN with one value)
+    "Mean over folds of the mean over seeds, with a two-stage bootstrap interval."
     values, fold = np.asarray(values, np.float64), np.asarray(fold)
     if not len(values) or values.shape != fold.shape:
         raise InputError(f"values and fold must have the same length, at least 1, got {values.shape} and {fold.shape}")
     mean = float(pd.Series(values).groupby(fold).mean().mean())
-    if len(values) < 2: return mean, np.nan, np.nan
+    if len(values) < 2:
+        return mean, np.nan, np.nan
     return mean, *_interval(_fold_draws(fold, draws=draws, seed=seed) @ values)
 
 # %% ../../nbs/core/statistics.ipynb #5db9ca7a
 def _rank_correlations(
-    x:np.ndarray, # shape (draws, n)
-    y:np.ndarray, # shape (draws, n)
-)->np.ndarray: # Spearman's rho of each row, NaN where one side is constant, shape (draws,)
-    "Pearson's correlation of the ranks, equal values sharing their mean rank"
+    x: np.ndarray,  # shape (draws, n)
+    y: np.ndarray,  # shape (draws, n)
+) -> np.ndarray:  # Spearman's rho of each row, NaN where one side is constant, shape (draws,)
+    "Pearson's correlation of the ranks, equal values sharing their mean rank."
     x, y = (rank - rank.mean(axis=1, keepdims=True) for rank in (rankdata(x, axis=1), rankdata(y, axis=1)))
     scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
     return np.divide((x * y).sum(axis=1), scale, out=np.full(len(x), np.nan), where=scale > 0)
 
 # %% ../../nbs/core/statistics.ipynb #319d080a
 class RankCorrelation(NamedTuple):
-    "Spearman's rank correlation and how sure it is"
-    rho: float # -1..1, NaN if one side is constant
-    low: float # 2.5th percentile over drawn units
-    high: float # 97.5th percentile
-    p: float # two-sided, by shuffling one side
-    n: int # units
+    "Spearman's rank correlation and how sure it is."
+
+    rho: float  # -1..1, NaN if one side is constant
+    low: float  # 2.5th percentile over drawn units
+    high: float  # 97.5th percentile
+    p: float  # two-sided, by shuffling one side
+    n: int  # units
 
 # %% ../../nbs/core/statistics.ipynb #140280ba
 def rank_correlation(
-    x:np.ndarray, # one value for each unit, shape (n,)
-    y:np.ndarray, # the other, shape (n,)
+    x: np.ndarray,  # one value for each unit, shape (n,)
+    y: np.ndarray,  # the other, shape (n,)
     *,
-    draws:int=5000, # of the bootstrap and of the shuffling
-    seed:int=0, # of both
-)->RankCorrelation: # rho, 95% interval, p
-    "Spearman's rank correlation with a bootstrap interval and a permutation test"
+    draws: int = 5000,  # of the bootstrap and of the shuffling
+    seed: int = 0,  # of both
+) -> RankCorrelation:  # rho, 95% interval, p
+    "Spearman's rank correlation with a bootstrap interval and a permutation test."
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 3:
-        raise InputError(f"x and y must hold one value for each of at least 3 units, got shapes {x.shape} and {y.shape}")
+        raise InputError(
+            f"x and y must hold one value for each of at least 3 units, got shapes {x.shape} and {y.shape}"
+        )
     rho, random = _rank_correlations(x[None], y[None])[0], np.random.default_rng(seed)
-    if np.isnan(rho): return RankCorrelation(np.nan, np.nan, np.nan, np.nan, len(x))
+    if np.isnan(rho):
+        return RankCorrelation(np.nan, np.nan, np.nan, np.nan, len(x))
     drawn = random.integers(len(x), size=(draws, len(x)))
     resampled = _rank_correlations(x[drawn], y[drawn])
-    shuffled = _rank_correlations(np.broadcast_to(x, drawn.shape), random.permuted(np.broadcast_to(y, drawn.shape), axis=1))
+    shuffled = _rank_correlations(
+        np.broadcast_to(x, drawn.shape), random.permuted(np.broadcast_to(y, drawn.shape), axis=1)
+    )
     p = (1 + (np.abs(shuffled) >= abs(rho) - 1e-12).sum()) / (1 + draws)
     return RankCorrelation(float(rho), *_interval(resampled[~np.isnan(resampled)]), float(p), len(x))
 
 # %% ../../nbs/core/statistics.ipynb #ffe636c4
 def _clip_ratio(
-    rows:pd.DataFrame, # acceptance rows: clip accepted
-    draws:int, # of the bootstrap
-    seed:int, # of the bootstrap
-)->tuple: # judged, ratio, low, high (%)
-    "Acceptance ratio, clips drawn again"
+    rows: pd.DataFrame,  # acceptance rows: clip accepted
+    draws: int,  # of the bootstrap
+    seed: int,  # of the bootstrap
+) -> tuple:  # judged, ratio, low, high (%)
+    "Acceptance ratio, clips drawn again."
     counts = rows.groupby("clip").accepted.agg(["sum", "size"]).to_numpy(np.float64)
     judged, ratio = len(rows), 100 * counts[:, 0].sum() / counts[:, 1].sum()
-    if len(counts) < 2: return judged, ratio, np.nan, np.nan
-    drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=draws) @ counts
+    if len(counts) < 2:
+        return judged, ratio, np.nan, np.nan
+    drawn = (
+        np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=draws) @ counts
+    )
     return judged, ratio, *_interval(100 * drawn[:, 0] / drawn[:, 1])
 
 # %% ../../nbs/core/statistics.ipynb #8d42e224
-EXACT = 14 # units up to which every sign pattern is counted (16,384)
-DRAWS = 20_000 # sign patterns where there are more
-_AT_ONCE = 4_000_000 # signs that are held at a time
+EXACT = 14  # units up to which every sign pattern is counted (16,384)
+DRAWS = 20_000  # sign patterns where there are more
+_AT_ONCE = 4_000_000  # signs that are held at a time
+
 
 def _least_p(
-    n:int, # units
-)->float: # the smallest p that a sign-flip test of so many can come to
-    "What p can't be below"
+    n: int,  # units
+) -> float:  # the smallest p that a sign-flip test of so many can come to
+    "What p can't be below."
     return 2.0 ** (1 - n) if n <= EXACT else 1 / (1 + DRAWS)
 
+
 def _flipped_sums(
-    moved:np.ndarray, # differences, shape (n,)
-    draws:int, # where there are too many patterns to count
-    seed:int, # of these
-)->np.ndarray: # sums under sign patterns, shape (patterns,); under all of them up to `EXACT` units
-    "What the sum would be if the signs were chance"
+    moved: np.ndarray,  # differences, shape (n,)
+    draws: int,  # where there are too many patterns to count
+    seed: int,  # of these
+) -> np.ndarray:  # sums under sign patterns, shape (patterns,); under all of them up to `EXACT` units
+    "What the sum would be if the signs were chance."
     n = len(moved)
-    if n <= EXACT: return (1 - 2 * ((np.arange(2 ** n)[:, None] >> np.arange(n)) & 1)) @ moved
+    if n <= EXACT:
+        return (1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)) @ moved
     rng, most = np.random.default_rng(seed), max(1, _AT_ONCE // n)
     rows = [min(most, draws - start) for start in range(0, draws, most)]
     return np.concatenate([(1 - 2 * rng.integers(2, size=(count, n))) @ moved for count in rows])
 
 # %% ../../nbs/core/statistics.ipynb #9b12aea9
 def sign_flip_test(
-    differences:np.ndarray, # one for each independent unit, shape (n,), weighted as they are added up
+    differences: np.ndarray,  # one for each independent unit, shape (n,), weighted as they are added up
     *,
-    draws:int=DRAWS, # sign patterns where there are more than 14 units
-    seed:int=0, # of the draws
-)->float: # two-sided p-value, in 0..1; 1 if nothing differs
-    "Paired permutation test of a sum of differences: exact for few units"
+    draws: int = DRAWS,  # sign patterns where there are more than 14 units
+    seed: int = 0,  # of the draws
+) -> float:  # two-sided p-value, in 0..1; 1 if nothing differs
+    "Paired permutation test of a sum of differences: exact for few units."
     differences = np.asarray(differences, np.float64)
     if differences.ndim != 1 or not np.isfinite(differences).all():
         raise InputError(f"differences must be finite numbers, shape (n,), got shape {differences.shape}")
-    moved = differences[differences != 0] # a zero is the same under both signs
+    moved = differences[differences != 0]  # a zero is the same under both signs
     sums = np.abs(_flipped_sums(moved, draws, seed))
     reached = (sums >= abs(moved.sum()) - 1e-9 * np.abs(moved).sum()).sum()
     return float(reached / len(sums) if len(moved) <= EXACT else (1 + reached) / (1 + len(sums)))
 
 # %% ../../nbs/core/statistics.ipynb #7c9f92b1
 def mcnemar(
-    a_only:int, # clips that only the first got right
-    b_only:int, # clips that only the second got right
-)->float: # two-sided p-value, in 0..1
-    "McNemar's exact test"
-    return float(binomtest(a_only, a_only + b_only).pvalue) if a_only + b_only else 1.
+    a_only: int,  # clips that only the first got right
+    b_only: int,  # clips that only the second got right
+) -> float:  # two-sided p-value, in 0..1
+    "McNemar's exact test."
+    return float(binomtest(a_only, a_only + b_only).pvalue) if a_only + b_only else 1.0
 
 # %% ../../nbs/core/statistics.ipynb #8fb156cb
 def holm(
-    p:np.ndarray, # p-values of one family of tests, shape (n,)
-)->np.ndarray: # corrected p-values, shape (n,), at most 1
-    "Holm's step-down correction"
+    p: np.ndarray,  # p-values of one family of tests, shape (n,)
+) -> np.ndarray:  # corrected p-values, shape (n,), at most 1
+    "Holm's step-down correction."
     p = np.asarray(p, np.float64)
     order = np.argsort(p, kind="stable")
     corrected = np.empty(len(p))

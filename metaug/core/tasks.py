@@ -40,6 +40,7 @@ from .process import log, one_thread, return_memory
 @dataclass(frozen=True)
 class Task:
     "A piece of work whose output folder is named by all that it depends on."
+
     kind: str  # net, acceptance, classifier, effects or part
     inputs: dict  # numbers, names and keys of other tasks, as JSON has them
     label: str  # for people
@@ -62,7 +63,8 @@ class Task:
 # %% ../../nbs/core/tasks.ipynb #f9508ed2
 def _begin(folder):
     "A new folder for a half-done output: beside the final one, or on this machine if that is far away."
-    if not _is_local(folder): return UPath(tempfile.mkdtemp())
+    if not _is_local(folder):
+        return UPath(tempfile.mkdtemp())
     partial = folder.with_name(f".{folder.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
     partial.mkdir(parents=True)
     return partial
@@ -71,16 +73,20 @@ def _begin(folder):
 def _deliver(partial, folder):
     "Make a finished output visible in one stroke."
     if _is_local(folder):
-        try: partial.rename(folder)
+        try:
+            partial.rename(folder)
         except OSError:
-            if not folder.exists(): raise
-            if (folder / "task.json").exists(): return  # somebody was quicker and has the same
+            if not folder.exists():
+                raise
+            if (folder / "task.json").exists():
+                return  # somebody was quicker and has the same
             wreck = partial.with_name(f".wreck-{partial.name}")  # of a copy that was cut short
             folder.rename(wreck)
             partial.rename(folder)
             shutil.rmtree(wreck)
         return
-    for file in sorted(partial.iterdir(), key=lambda f: f.name == "task.json"): write_atomic(str(folder / file.name), file.read_bytes())
+    for file in sorted(partial.iterdir(), key=lambda f: f.name == "task.json"):
+        write_atomic(str(folder / file.name), file.read_bytes())
 
 
 @contextmanager
@@ -99,7 +105,9 @@ def _logged(file, task):
         handler.close()
 
 
-_ONE_AT_A_TIME = threading.Lock()  # torch's global generator, the number of threads and the log belong to the whole process
+_ONE_AT_A_TIME = (
+    threading.Lock()
+)  # torch's global generator, the number of threads and the log belong to the whole process
 
 
 def run_task(
@@ -107,11 +115,13 @@ def run_task(
     cache: str | Path,  # folder or fsspec URL of all tasks' outputs
 ) -> None:
     "Do a task unless it is done; its output appears whole or not at all."
-    if task.done(cache): return
+    if task.done(cache):
+        return
     with _ONE_AT_A_TIME:
         partial, begun = _begin(task.folder(cache)), time.perf_counter()
         try:
-            with _logged(partial / "log.txt", task), one_thread(): _work(task, cache, partial)
+            with _logged(partial / "log.txt", task), one_thread():
+                _work(task, cache, partial)
             about = dict(kind=task.kind, label=task.label, inputs=task.inputs, seconds=time.perf_counter() - begun)
             (partial / "task.json").write_text(json.dumps(about, indent=1))
             _deliver(partial, task.folder(cache))
@@ -123,7 +133,8 @@ def run_task(
 
 def _work(task, cache, partial):
     "What a task does, its failure kept in `cache/failed`."
-    try: task.make(task.inputs, UPath(cache), partial)
+    try:
+        task.make(task.inputs, UPath(cache), partial)
     except Exception:
         log.exception("failed; its inputs are %s", json.dumps(task.inputs))
         write_atomic(f"{cache}/failed/{task.key}.log", (partial / "log.txt").read_bytes())
@@ -132,32 +143,44 @@ def _work(task, cache, partial):
 # %% ../../nbs/core/tasks.ipynb #091668c1
 def _attempt(task, cache):
     "The task and its error, '' when all went well."
-    try: run_task(task, cache)
-    except InputError as e: return task, str(e)
-    except Exception as e: return task, f"{type(e).__name__}: {e} (log: {cache}/failed/{task.key}.log)"
+    try:
+        run_task(task, cache)
+    except InputError as e:
+        return task, str(e)
+    except Exception as e:
+        return task, f"{type(e).__name__}: {e} (log: {cache}/failed/{task.key}.log)"
     return task, ""
 
 
 def _last_lines(cache):
     "What the tasks at work wrote last into their logs."
     for file in UPath(cache).glob("*/.*.partial/log.txt"):
-        try: said = [line.partition("  ")[2] for line in file.read_text().splitlines()]  # without the time
-        except FileNotFoundError: continue  # finished this moment
-        if said: yield f"{said[0].partition(' begins on ')[0]}: {said[-1].partition(', loss')[0] if len(said) > 1 else 'begins'}"
+        try:
+            said = [line.partition("  ")[2] for line in file.read_text().splitlines()]  # without the time
+        except FileNotFoundError:
+            continue  # finished this moment
+        if said:
+            yield f"{said[0].partition(' begins on ')[0]}: {said[-1].partition(', loss')[0] if len(said) > 1 else 'begins'}"
 
 
 @contextmanager
 def _progress_shown(bar, cache):
     "Show beside a bar what the tasks at work are at."
     over = threading.Event()
+
     def tell():
-        while not over.wait(2): bar.set_postfix_str("; ".join(_last_lines(cache)))
+        while not over.wait(2):
+            bar.set_postfix_str("; ".join(_last_lines(cache)))
+
     thread = threading.Thread(target=tell, daemon=True)
-    if not bar.disable and _is_local(UPath(cache)): thread.start()
-    try: yield
+    if not bar.disable and _is_local(UPath(cache)):
+        thread.start()
+    try:
+        yield
     finally:
         over.set()
-        if thread.ident: thread.join()
+        if thread.ident:
+            thread.join()
 
 
 def _at_once(jobs):
@@ -174,8 +197,10 @@ def _run(todo, cache, jobs, bar, finished):
     outcomes = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)(calls)
     for task, error in outcomes:
         bar.update()
-        if error: failed.append(f"{task.label}: {error}")
-        elif finished: finished(task)
+        if error:
+            failed.append(f"{task.label}: {error}")
+        elif finished:
+            finished(task)
     return failed
 
 
@@ -191,19 +216,27 @@ def run_tasks(
     "Do tasks side by side; those that are done already cost nothing."
     for last in (False, False, True):  # killed workers take no finished work with them, so try again
         todo = list({task.key: task for task in tasks if not task.done(cache)}.values())
-        if not todo: return
-        with tqdm(total=len(todo), desc=name, unit="task", disable=not progress) as bar, _progress_shown(bar, cache), warnings.catch_warnings():
+        if not todo:
+            return
+        with (
+            tqdm(total=len(todo), desc=name, unit="task", disable=not progress) as bar,
+            _progress_shown(bar, cache),
+            warnings.catch_warnings(),
+        ):
             # loky renews a worker whose kept memory looks like a leak
             warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-            try: failed = _run(todo, cache, jobs, bar, finished)
+            try:
+                failed = _run(todo, cache, jobs, bar, finished)
             except TerminatedWorkerError as e:
                 if last:
                     raise TaskError(
                         f"workers were killed again and again in {name}, perhaps for want of memory: "
                         f"try fewer jobs; what is done is kept ({e})"
                     ) from e
-            else: break
-    if failed: raise TaskError(f"{len(failed)} of {len(todo)} tasks failed, the others are kept; {'; '.join(failed[:3])}")
+            else:
+                break
+    if failed:
+        raise TaskError(f"{len(failed)} of {len(todo)} tasks failed, the others are kept; {'; '.join(failed[:3])}")
 
 # %% ../../nbs/core/tasks.ipynb #ac091889
 def _worker_facts(marker):
@@ -215,14 +248,21 @@ def _check_workers(client, scheduler, cache):
     "Refuse a cluster whose workers can't do the tasks."
     marker = f"{cache}/.seen-{uuid.uuid4().hex}"
     write_atomic(marker, b"")
-    try: told = client.run(_worker_facts, marker)
+    try:
+        told = client.run(_worker_facts, marker)
     except ImportError as e:
-        raise InputError(f"{scheduler}: a worker can't import what it needs ({e}); install metaug {metaug.__version__} there") from e
-    finally: UPath(marker).unlink()
+        raise InputError(
+            f"{scheduler}: a worker can't import what it needs ({e}); install metaug {metaug.__version__} there"
+        ) from e
+    finally:
+        UPath(marker).unlink()
     for worker, (version, sees) in told.items():
         if version != metaug.__version__:
             raise InputError(f"{scheduler}: worker {worker} has metaug {version}, here is {metaug.__version__}")
-        if not sees: raise InputError(f"{scheduler}: worker {worker} doesn't see {cache}; name a folder or URL that all machines share")
+        if not sees:
+            raise InputError(
+                f"{scheduler}: worker {worker} doesn't see {cache}; name a folder or URL that all machines share"
+            )
 
 
 @contextmanager
@@ -234,18 +274,26 @@ def workers(
     if scheduler is None:
         yield lambda gpu=False: nullcontext()
         return
-    try: from distributed import Client, KilledWorker
-    except ImportError as e: raise InputError("a scheduler needs the package distributed: pip install distributed") from e
-    try: client = Client(scheduler, timeout=10, set_as_default=False)
-    except (OSError, ValueError, TypeError) as e: raise InputError(f"{scheduler}: no Dask scheduler answers there ({e})") from e
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as e:
+        raise InputError("a scheduler needs the package distributed: pip install distributed") from e
+    try:
+        client = Client(scheduler, timeout=10, set_as_default=False)
+    except (OSError, ValueError, TypeError) as e:
+        raise InputError(f"{scheduler}: no Dask scheduler answers there ({e})") from e
     with client:
-        try: client.wait_for_workers(1, timeout=30)
+        try:
+            client.wait_for_workers(1, timeout=30)
         except TimeoutError as e:
-            raise InputError(f"{scheduler}: has no workers; start some with: dask worker {scheduler} --nthreads 1") from e
+            raise InputError(
+                f"{scheduler}: has no workers; start some with: dask worker {scheduler} --nthreads 1"
+            ) from e
         _check_workers(client, scheduler, cache)
         known = client.scheduler_info(n_workers=-1)["workers"].values()
         one_each = dict(resources={"GPU": 1}) if any(worker["resources"].get("GPU") for worker in known) else {}
-        try: yield lambda gpu=False: joblib.parallel_config("dask", client=client, **(one_each if gpu else {}))
+        try:
+            yield lambda gpu=False: joblib.parallel_config("dask", client=client, **(one_each if gpu else {}))
         except KilledWorker as e:
             raise TaskError(
                 f"a task saw its workers die one after the other, perhaps for want of memory; what is done is kept ({e})"
@@ -254,16 +302,25 @@ def workers(
 # %% ../../nbs/core/tasks.ipynb #73b9b77c
 def _own_rule(name):
     "A digest of the module of a scheme or an embedding from outside the package (`module:name`), so that a changed rule, or a function beside it that it calls, makes other tasks. What that module imports is not in it."
-    if ":" not in name: return {}
+    if ":" not in name:
+        return {}
     module = importlib.import_module(name.partition(":")[0])
-    try: text = inspect.getsource(module)
-    except (TypeError, OSError) as e: raise InputError(f"{name}: is no Python code that can be read ({e})") from e
-    if module.__spec__ and vars(module.__spec__).setdefault("text_as_imported", text) != text:  # what would run is the old one
-        raise InputError(f"{module.__file__}: has changed since it was imported for {name}; start Python again, in a notebook its kernel")
+    try:
+        text = inspect.getsource(module)
+    except (TypeError, OSError) as e:
+        raise InputError(f"{name}: is no Python code that can be read ({e})") from e
+    if (
+        module.__spec__ and vars(module.__spec__).setdefault("text_as_imported", text) != text
+    ):  # what would run is the old one
+        raise InputError(
+            f"{module.__file__}: has changed since it was imported for {name}; start Python again, in a notebook its kernel"
+        )
     return {"rule": digest(text)}
 
 
 def _check_rule(name, inputs):
     "A worker may have imported another text than the one that the task is named by."
     if (here := _own_rule(name).get("rule")) != inputs.get("rule"):
-        raise InputError(f"{name}: this worker has another text of it ({here}, not {inputs.get('rule')}); start the workers again with the same file")
+        raise InputError(
+            f"{name}: this worker has another text of it ({here}, not {inputs.get('rule')}); start the workers again with the same file"
+        )

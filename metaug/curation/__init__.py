@@ -31,7 +31,10 @@ __all__ = [
     "split",
 ]
 
-__getattr__ = renamed(__name__, {
-    "read_mel": "read_log_mel",
-    "summarise": "acceptance_summary",
-})
+__getattr__ = renamed(
+    __name__,
+    {
+        "read_mel": "read_log_mel",
+        "summarise": "acceptance_summary",
+    },
+)

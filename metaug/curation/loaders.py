@@ -41,9 +41,12 @@ def read_log_mel(
     path: str | Path,  # a file of a selection, .flac or .npy
 ) -> np.ndarray:  # log-mel, (128, frames), float32, dB
     "The log-mel of one file of a selection."
-    if Path(path).suffix != ".npy": return log_mel(read_audio(path))
-    try: return np.load(path, allow_pickle=False, mmap_mode="r").astype(np.float32)
-    except (OSError, ValueError) as e: raise InputError(f"{path}: no log-mel that can be read ({e})") from e
+    if Path(path).suffix != ".npy":
+        return log_mel(read_audio(path))
+    try:
+        return np.load(path, allow_pickle=False, mmap_mode="r").astype(np.float32)
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: no log-mel that can be read ({e})") from e
 
 # %% ../../nbs/curation/loaders.ipynb #38ff78ac
 class Sounds(torch.utils.data.Dataset):
@@ -61,7 +64,8 @@ class Sounds(torch.utils.data.Dataset):
         self.out, self.rows, self.vocab = Path(out), split(manifest, valid_fold)[valid], sorted(manifest.label.unique())
         self.seed, self.rng, self.of_worker = seed, None if valid else np.random.default_rng(seed), None
 
-    def __len__(self): return len(self.rows)
+    def __len__(self):
+        return len(self.rows)
 
     def _chance(self):
         "Where chance comes from: in a DataLoader's worker, which starts each epoch as a copy, from the epoch's seed too."
@@ -101,7 +105,9 @@ def audio_folder(
     if not manifest.path.str.endswith(".flac").all():
         raise InputError(f"{out}: holds log-mels, no sound; select with sound for an audio folder")
     table = manifest.rename(columns={"path": "file_name"})
-    write_atomic(f"{out}/metadata.csv", table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
+    write_atomic(
+        f"{out}/metadata.csv", table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode()
+    )
     return Path(out) / "metadata.csv"
 
 
@@ -110,7 +116,9 @@ def plain_csv(
     path: str | Path,  # the table to write
     *,
     valid_fold: int | None = None,  # fold whose originals validate
-) -> pd.DataFrame:  # file label target subset; `target` counts the labels in their order, `subset` is training or validation
+) -> (
+    pd.DataFrame
+):  # file label target subset; `target` counts the labels in their order, `subset` is training or validation
     "Write a table of files (whole paths), labels and class numbers."
     manifest = read_manifest(out)
     parts = [rows.assign(subset=name) for rows, name in zip(split(manifest, valid_fold), ("training", "validation"))]

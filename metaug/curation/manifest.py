@@ -29,11 +29,14 @@ from ..datasets.sounds import _flac, read_audio
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # of Windows
 
 
-def _mark(name): return hashlib.sha256(name.encode()).hexdigest()[:8]
+def _mark(name):
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def _plain_name(name):
-    plain = re.sub(r"[^\w ().+,&'-]+", "_", name)[:80].encode()[:150].decode(errors="ignore").strip(" .")  # 255 bytes are most for a file
+    plain = (
+        re.sub(r"[^\w ().+,&'-]+", "_", name)[:80].encode()[:150].decode(errors="ignore").strip(" .")
+    )  # 255 bytes are most for a file
     plain = re.sub(r"^[-+'_. ]+", "", plain)
     return "_" + plain if not plain or _RESERVED.fullmatch(plain) else plain
 
@@ -60,14 +63,19 @@ def _file_names(clips):
     "Path of each clip's original below the output folder, without suffix; the index is the clip."
     labels = clips.label.unique()
     folder = dict(zip(labels, safe_names(list(labels))))
-    own = [name.split("/", 1)[1] if name.startswith(f"{label}/") else name for name, label in zip(clips["clip"], clips.label)]
+    own = [
+        name.split("/", 1)[1] if name.startswith(f"{label}/") else name
+        for name, label in zip(clips["clip"], clips.label)
+    ]
     names = pd.Series([name.replace("/", "-") for name in own])
     for _, rows in names.groupby(clips.label.to_numpy()):
         twice = rows.duplicated(keep=False)
-        names[rows.index] = list(_unlike_deformed(
-            safe_names([clips["clip"][i] if again else name for i, name, again in zip(rows.index, rows, twice)]),
-            clips["clip"][rows.index],
-        ))
+        names[rows.index] = list(
+            _unlike_deformed(
+                safe_names([clips["clip"][i] if again else name for i, name, again in zip(rows.index, rows, twice)]),
+                clips["clip"][rows.index],
+            )
+        )
     return pd.Series([f"{folder[label]}/{name}" for label, name in zip(clips.label, names)], index=clips["clip"])
 
 # %% ../../nbs/curation/manifest.ipynb #56b66e56
@@ -81,27 +89,39 @@ def _no_formulas(table, texts):
 
 
 def _write_manifest(manifest, out):
-    write_atomic(f"{out}/manifest.csv", _no_formulas(manifest, _TEXTS).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
+    write_atomic(
+        f"{out}/manifest.csv",
+        _no_formulas(manifest, _TEXTS).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode(),
+    )
 
 
 def _whole_numbers(file, texts):
     "A column of whole numbers, or nothing."
     odd = ~texts.str.fullmatch(r"\d{0,6}", flags=re.ASCII)
-    if odd.any(): raise InputError(f"{file}: {texts.name} must be a whole number, got {texts[odd].iloc[0]!r:.40}")
+    if odd.any():
+        raise InputError(f"{file}: {texts.name} must be a whole number, got {texts[odd].iloc[0]!r:.40}")
     return pd.to_numeric(texts.where(texts.ne(""), None)).astype("Int64")
 
 
 def read_manifest(
     out: str | Path,  # folder that `select` wrote
-) -> pd.DataFrame:  # path label fold source clip deformation level parameters votes, a row a file; `path` is relative to the folder
+) -> (
+    pd.DataFrame
+):  # path label fold source clip deformation level parameters votes, a row a file; `path` is relative to the folder
     "The files of a selection."
     file = Path(out) / "manifest.csv"
-    if not file.is_file(): raise InputError(f"{out}: holds no manifest.csv, so it is no finished selection")
-    try: table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, OSError) as e: raise InputError(f"{file}: not a table that can be read ({e})") from e
+    if not file.is_file():
+        raise InputError(f"{out}: holds no manifest.csv, so it is no finished selection")
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
+    except (ValueError, OSError) as e:
+        raise InputError(f"{file}: not a table that can be read ({e})") from e
     if missing := [c for c in ("path", *_TEXTS, "fold", "level", "votes") if c not in table]:
         raise InputError(f"{file}: column {missing[0]} is missing")
-    def leads_out(path): return path.startswith(("/", "\\")) or ".." in Path(path).parts or ":" in path
+
+    def leads_out(path):
+        return path.startswith(("/", "\\")) or ".." in Path(path).parts or ":" in path
+
     if (wrong := table.path.map(leads_out)).any():
         raise InputError(f"{file}: {table.path[wrong].iloc[0]} leads out of the folder")
     numbers = {c: _whole_numbers(file, table[c]) for c in ("fold", "level", "votes")}
@@ -123,15 +143,23 @@ def _manifest(clips, samples, judged, suffix):
 # %% ../../nbs/curation/manifest.ipynb #05c456ff
 def _write_sounds(out, rows, label, file, engine, background):
     "FLAC and JAMS of one clip's samples that are not there yet; what is wrong with it, or ''."
-    try: y = read_audio(file)
-    except InputError as e: return str(e)
+    try:
+        y = read_audio(file)
+    except InputError as e:
+        return str(e)
     for row in rows:
         target = Path(out) / row["path"]
-        if target.with_suffix(".jams").exists(): continue
+        if target.with_suffix(".jams").exists():
+            continue
         made = y
         if row["deformation"] != "original":
             made = deform(
-                y, deformation=row["deformation"], level=row["level"], engine=engine, clip=row["clip"], background=background,
+                y,
+                deformation=row["deformation"],
+                level=row["level"],
+                engine=engine,
+                clip=row["clip"],
+                background=background,
             )
         jam = jams_of(dict(row, engine=engine), seconds=len(y) / SAMPLE_RATE, label=label, background=background)
         write_atomic(str(target), _flac(made))
@@ -148,12 +176,16 @@ def _write_all_sounds(out, manifest, clips, samples, engine, background, jobs, p
     )
     made = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
     failed = sorted(why for why in tqdm(made, total=len(clips), desc="sound", unit="clip", disable=not progress) if why)
-    if failed: raise TaskError(f"{len(failed)} of {len(clips)} clips could not be written, the others are there; {'; '.join(failed[:3])}")
+    if failed:
+        raise TaskError(
+            f"{len(failed)} of {len(clips)} clips could not be written, the others are there; {'; '.join(failed[:3])}"
+        )
 
 
 def _write_all_mels(out, manifest, rows, store, progress):
     for path, row in zip(tqdm(manifest.path, desc="log-mels", unit="file", disable=not progress), rows):
-        if (Path(out) / path).exists(): continue
+        if (Path(out) / path).exists():
+            continue
         data = io.BytesIO()
         np.save(data, store.read(row).astype(np.float16), allow_pickle=False)
         write_atomic(f"{out}/{path}", data.getvalue())

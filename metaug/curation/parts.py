@@ -25,7 +25,9 @@ from fastai.torch_core import default_device
 # %% ../../nbs/curation/parts.ipynb #f7c88cf1
 def judgeable(
     clips: pd.DataFrame,  # clips table
-) -> dict[int, list[str]]:  # part → classes that can be judged there; parts with fewer than two such classes are missing
+) -> dict[
+    int, list[str]
+]:  # part → classes that can be judged there; parts with fewer than two such classes are missing
     "For each fold, the classes with a clip in it and two clips outside it."
     counts = pd.crosstab(clips.label, clips.fold)
     outside = counts.rsub(counts.sum(axis=1), axis=0)
@@ -46,20 +48,27 @@ def default_epochs(
     return int(np.clip(PATCHES // max(clips, 1), 10, 300))
 
 # %% ../../nbs/curation/parts.ipynb #44a69639
-def _part_store(cache, inputs): return LogMelStore.open(f"{cache}/stores/{inputs['store']}")
+def _part_store(cache, inputs):
+    return LogMelStore.open(f"{cache}/stores/{inputs['store']}")
 
 
 def _part_roles(table, part, labels):
     "Originals to learn from, originals of the part, and all samples of the part."
     able = table[table.label.isin(labels)]
     originals = able[able.deformation.eq("original")]
-    return originals[originals.fold.ne(part)], originals[originals.fold.eq(part)], able[able.fold.eq(part)].reset_index(drop=True)
+    return (
+        originals[originals.fold.ne(part)],
+        originals[originals.fold.eq(part)],
+        able[able.fold.eq(part)].reset_index(drop=True),
+    )
 
 # %% ../../nbs/curation/parts.ipynb #7c372fa6
 def _learn(mels, training, held_out, inputs):
     every = max(1, inputs["epochs"] // SCORINGS)
     how = dict(n_pairs=min(training.label.nunique(), MOST_PAIRS), every=every, cbs=(StopEarly(PATIENCE),))
-    return learn_metric(mels, training, {inputs["part"]: held_out}, epochs=inputs["epochs"], seed=inputs["seed"] + inputs["part"], **how)
+    return learn_metric(
+        mels, training, {inputs["part"]: held_out}, epochs=inputs["epochs"], seed=inputs["seed"] + inputs["part"], **how
+    )
 
 
 def _make_part(inputs, cache, out):
@@ -73,19 +82,26 @@ def _make_part(inputs, cache, out):
     save_weights(trained.keep.weights(inputs["part"]), out / "weights.safetensors")
     originals = samples[judged.deformation.eq("original").to_numpy()]
     quality = dict(
-        part=inputs["part"], epochs=trained.keep.history[-1]["epoch"],
+        part=inputs["part"],
+        epochs=trained.keep.history[-1]["epoch"],
         **_quality(mels, training, held_out, originals, reference),
     )
     (out / "quality.json").write_text(json.dumps(quality))
-
 
 # %% ../../nbs/curation/parts.ipynb #7d98d967
 def _judged(cache, task, k):
     "Acceptance table of a part."
     table = _part_store(cache, task.inputs).labelled
     training, _, judged = _part_roles(table, task.inputs["part"], task.inputs["labels"])
-    with np.load(task.folder(cache) / "embedding.npz", allow_pickle=False) as e: samples, reference = e["samples"], e["reference"]
+    with np.load(task.folder(cache) / "embedding.npz", allow_pickle=False) as e:
+        samples, reference = e["samples"], e["reference"]
     return acceptance(
-        judged, samples, training["clip"].to_numpy(), reference, training.label.to_numpy(),
-        k=k, test=0, valid=int(table.fold.max()) + 1,
+        judged,
+        samples,
+        training["clip"].to_numpy(),
+        reference,
+        training.label.to_numpy(),
+        k=k,
+        test=0,
+        valid=int(table.fold.max()) + 1,
     )

@@ -39,6 +39,7 @@ from ..listening.webpage import page
 # %% ../../nbs/07_curation.ipynb #ee626d23
 class Found(NamedTuple):
     "What a folder holds that can be used."
+
     source: str  # where it was found
     clips: pd.DataFrame  # clips table
     findings: pd.DataFrame  # finding clip detail
@@ -60,7 +61,8 @@ class Found(NamedTuple):
 def _keep_copies_together(facts, folds, seed):
     "The same clips with copies of a recording in one fold, unless all are copies of one."
     source = copies_as_one_source(facts)
-    if source.equals(facts.source) or source.nunique() < 2: return facts
+    if source.equals(facts.source) or source.nunique() < 2:
+        return facts
     facts = facts.assign(source=source)
     return facts.assign(fold=make_folds(facts, n_folds=folds, seed=seed, check=False))
 
@@ -74,17 +76,23 @@ def find(
     progress: bool = False,  # show a bar
 ) -> Found:
     "Read all clips and say which can be used, and what a person should look at."
-    if not 0 <= seed < 2**32: raise InputError(f"seed must be from 0 to {2**32 - 1}, got {seed}")
-    if folds < 2: raise InputError(f"folds must be >= 2, got {folds}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be from 0 to {2**32 - 1}, got {seed}")
+    if folds < 2:
+        raise InputError(f"folds must be >= 2, got {folds}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*can't be used and are left out")  # the findings say it
         clips = load_clips(source, seed=seed, n_folds=folds, strict=strict, check=False)
     facts = file_facts(clips, progress=progress)
     bad = facts.problem.ne("")
-    if strict and bad.any(): raise InputError(f"{facts.path[bad].iloc[0]}: {facts.problem[bad].iloc[0]}")
+    if strict and bad.any():
+        raise InputError(f"{facts.path[bad].iloc[0]}: {facts.problem[bad].iloc[0]}")
     if bad.all():
-        raise InputError(f"{source}: none of {len(facts)} clips can be read whole, first {facts.path.iloc[0]}: {facts.problem.iloc[0]}")
-    if clips.attrs["made_folds"]: facts = _keep_copies_together(facts, folds, seed)
+        raise InputError(
+            f"{source}: none of {len(facts)} clips can be read whole, first {facts.path.iloc[0]}: {facts.problem.iloc[0]}"
+        )
+    if clips.attrs["made_folds"]:
+        facts = _keep_copies_together(facts, folds, seed)
     clips = facts.loc[~bad, list(clips)].reset_index(drop=True)
     clips.attrs = {}
     return Found(str(source), clips, findings(facts), judgeable(clips))
@@ -94,27 +102,40 @@ def _check_selection(found, out, k, epochs, engine):
     "Refuse what can't come to a result; say what stays unjudged."
     clips, parts = found.clips, found.parts
     refuse_among_sounds(Path(out), found.source)
-    if engine not in ENGINES: raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
-    if epochs is not None and epochs < 1: raise InputError(f"epochs must be >= 1, got {epochs}")
+    if engine not in ENGINES:
+        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
+    if epochs is not None and epochs < 1:
+        raise InputError(f"epochs must be >= 1, got {epochs}")
     if clips.label.nunique() < 2:
-        raise InputError(f"there is one class only ({clips.label.iloc[0]}); a metric tells classes apart, so at least 2 are needed")
+        raise InputError(
+            f"there is one class only ({clips.label.iloc[0]}); a metric tells classes apart, so at least 2 are needed"
+        )
     if not parts:
         raise InputError(
             "nothing can be judged: two classes need at least 2 clips each outside a fold; "
             "more clips, or fewer of one source, are needed"
         )
     least = min(int((clips.fold.ne(part) & clips.label.isin(labels)).sum()) for part, labels in parts.items())
-    if not 1 <= k <= least: raise InputError(f"k must be from 1 to {least} (the clips outside a fold), got {k}")
-    _warn_of_unjudged(clips[[row.label not in parts.get(row.fold, ()) for row in clips.itertuples()]].label.value_counts())
+    if not 1 <= k <= least:
+        raise InputError(f"k must be from 1 to {least} (the clips outside a fold), got {k}")
+    _warn_of_unjudged(
+        clips[[row.label not in parts.get(row.fold, ()) for row in clips.itertuples()]].label.value_counts()
+    )
 
 
 def _warn_of_unjudged(counts):
-    if not len(counts): return
+    if not len(counts):
+        return
     names = ", ".join(map(str, counts.index[:5])) + (" …" if len(counts) > 5 else "")
-    warnings.warn(str(InputError(
-        f"{counts.sum()} clips of {len(counts)} classes ({names}) can't be judged, their class has fewer than two clips "
-        "in other folds: their originals are kept, none of their deformed samples"
-    )), stacklevel=4)
+    warnings.warn(
+        str(
+            InputError(
+                f"{counts.sum()} clips of {len(counts)} classes ({names}) can't be judged, their class has fewer than two clips "
+                "in other folds: their originals are kept, none of their deformed samples"
+            )
+        ),
+        stacklevel=4,
+    )
 
 # %% ../../nbs/07_curation.ipynb #f856d7bb
 def _timed(function):
@@ -127,7 +148,11 @@ def _calibrate(clips, engine, background):
     "Seconds of work a second of sound: deforming, and one deformed sound that can be played; trained patches a second."
     y = middle_sound(clips)
     sounding = _timed(lambda: mp3(deform(y, deformation="stretch", level=0, engine="rubberband")))
-    return 1 / deforming_rate(clips, engine=engine, background=background), sounding * SAMPLE_RATE / len(y), training_rate()
+    return (
+        1 / deforming_rate(clips, engine=engine, background=background),
+        sounding * SAMPLE_RATE / len(y),
+        training_rate(),
+    )
 
 
 def forecast(
@@ -143,16 +168,22 @@ def forecast(
     "How long a selection takes here at most, after some seconds of calibration."
     clips, jobs = found.clips, joblib.effective_n_jobs(jobs)
     deforming, sounding, rate = _calibrate(clips, engine, background)
-    patches = sum(_part_patches(clips, part, labels, epochs or default_epochs(len(clips))) for part, labels in found.parts.items())
+    patches = sum(
+        _part_patches(clips, part, labels, epochs or default_epochs(len(clips))) for part, labels in found.parts.items()
+    )
     seconds, nets = clips.seconds.sum(), max(1, len(found.parts))
     rows = {
         "deform": (f"{len(clips) * VERSIONS} samples", deforming * seconds / jobs),
         "learn metrics": (f"{nets} nets, {int(patches)} patches", patches / rate / min(jobs, nets)),
     }
     sounds = sounding * seconds * (VERSIONS - 1) / jobs  # of all deformed samples
-    if audio: rows["write sound"] = (f"at most {len(clips) * VERSIONS} files", sounds)
-    if report: rows["write report"] = (f"a page that plays at most {len(clips) * VERSIONS} sounds", sounds)
-    return pd.DataFrame([dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()])
+    if audio:
+        rows["write sound"] = (f"at most {len(clips) * VERSIONS} files", sounds)
+    if report:
+        rows["write report"] = (f"a page that plays at most {len(clips) * VERSIONS} sounds", sounds)
+    return pd.DataFrame(
+        [dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()]
+    )
 
 
 def _part_patches(clips, part, labels, epochs):
@@ -165,6 +196,7 @@ def _part_patches(clips, part, labels, epochs):
 # %% ../../nbs/07_curation.ipynb #6296ee30
 class Selection(NamedTuple):
     "A finished selection; everything is in its folder too."
+
     out: Path
     manifest: pd.DataFrame  # a row a file, see `read_manifest`
     acceptance: pd.DataFrame  # a row a judged sample
@@ -172,7 +204,9 @@ class Selection(NamedTuple):
     found: Found
 
     @property
-    def summary(self) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation
+    def summary(
+        self,
+    ) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation
         "What was accepted, class by class."
         return acceptance_summary(self.found.clips, self.acceptance)
 
@@ -188,9 +222,14 @@ class Selection(NamedTuple):
         table = self.summary.reset_index().astype(object)
         by_class = table.where(table.notna(), None).to_dict("records")
         return dict(
-            out=str(self.out), clips=len(self.found.clips), judged=len(self.acceptance),
-            accepted=int(self.acceptance.accepted.sum()), samples=len(self.manifest), by_class=by_class,
-            nets=self.quality.to_dict("records"), findings=self.found.findings.to_dict("records"),
+            out=str(self.out),
+            clips=len(self.found.clips),
+            judged=len(self.acceptance),
+            accepted=int(self.acceptance.accepted.sum()),
+            samples=len(self.manifest),
+            by_class=by_class,
+            nets=self.quality.to_dict("records"),
+            findings=self.found.findings.to_dict("records"),
         )
 
 # %% ../../nbs/07_curation.ipynb #88595381
@@ -199,25 +238,35 @@ def acceptance_summary(
     judged: pd.DataFrame,  # acceptance table of one k
 ) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation, 0..1
     "What was accepted, class by class."
+
     def told(clips, judged):
         table = judged.groupby("label").accepted.agg(judged="size", accepted="sum", share="mean")
-        parts = judged.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean").reindex(columns=[*DEFORMATIONS])
+        parts = judged.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean").reindex(
+            columns=[*DEFORMATIONS]
+        )
         return clips.label.value_counts().sort_index().rename("clips").to_frame().join(table).join(parts.astype(float))
-    table = pd.concat([told(clips, judged), told(clips.assign(label="all"), judged.assign(label="all"))])  # a class may be called `all`
+
+    table = pd.concat(
+        [told(clips, judged), told(clips.assign(label="all"), judged.assign(label="all"))]
+    )  # a class may be called `all`
     return table.astype({"judged": "Int64", "accepted": "Int64"}).rename_axis("label").round(3)
 
 # %% ../../nbs/07_curation.ipynb #5a9772e9
 def _part_tasks(store, parts, epochs, seed):
     how = dict(store=store, epochs=epochs, seed=seed)
-    return [Task("part", dict(how, part=part, labels=labels), f"metric net for fold {part}", _make_part) for part, labels in parts.items()]
+    return [
+        Task("part", dict(how, part=part, labels=labels), f"metric net for fold {part}", _make_part)
+        for part, labels in parts.items()
+    ]
 
 
 def _nets(tasks, cache):
     "Quality of the nets, with a warning for those that can't be trusted."
     quality = pd.DataFrame([json.loads((task.folder(cache) / "quality.json").read_text()) for task in tasks])
     told = quality[quality.clips.ge(10)]
-    for net in told.itertuples(): _warn_of_net(net, net.accuracy, net.baseline, f"metric net for fold {net.part}")
-    if told.empty: # a few clips a part say nothing, all together do
+    for net in told.itertuples():
+        _warn_of_net(net, net.accuracy, net.baseline, f"metric net for fold {net.part}")
+    if told.empty:  # a few clips a part say nothing, all together do
         accuracy, baseline = np.average(quality[["accuracy", "baseline"]], axis=0, weights=quality.clips)
         _warn_of_net(quality.loc[quality.dead.idxmin()], accuracy, baseline, "metric nets of all folds")
     return quality
@@ -240,29 +289,61 @@ def select(
     folds: int = 5,  # that are made where there are none
     jobs: int = -1,  # processes; -1 is one a core
     strict: bool = False,  # a file that can't be read is an error
-    cache: str | Path | None = None,  # folder of log-mels and nets, which several selections may share; None: `out/.metaug-cache`
+    cache: str
+    | Path
+    | None = None,  # folder of log-mels and nets, which several selections may share; None: `out/.metaug-cache`
     report: bool = True,  # write report.html
     tell=None,  # called with a few lines: what was found, and how long it will take
     progress: bool = False,  # show bars
 ) -> Selection:
     "The accepted deformations of a folder of sounds, beside their originals, class by class."
-    out, background = Path(os.path.expanduser(out)), tuple([background] if isinstance(background, (str, Path)) else background or ())
-    found = source if isinstance(source, Found) else find(source, folds=folds, seed=seed, strict=strict, progress=progress)
+    out, background = (
+        Path(os.path.expanduser(out)),
+        tuple([background] if isinstance(background, (str, Path)) else background or ()),
+    )
+    found = (
+        source if isinstance(source, Found) else find(source, folds=folds, seed=seed, strict=strict, progress=progress)
+    )
     _check_selection(found, out, k, epochs, engine)
     settings = Settings(engine=engine, background=background)
     epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
-    claim_folder(out, dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, clips=store_key(found.clips, settings)), by="metaug select")
+    claim_folder(
+        out,
+        dict(
+            version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, clips=store_key(found.clips, settings)
+        ),
+        by="metaug select",
+    )
     if tell:
-        expected = forecast(found, engine=engine, background=background, audio=audio, report=report, epochs=epochs, jobs=jobs)
+        expected = forecast(
+            found, engine=engine, background=background, audio=audio, report=report, epochs=epochs, jobs=jobs
+        )
         tell(f"{found.text()}\n{expected.to_string(index=False)}")
     with _Alone(out):
         store = prepare_store(found.clips, settings, cache=cache, jobs=jobs, progress=progress)
         ResidentMels.of(LogMelStore.open(f"{cache}/stores/{store}"))  # decodes it once, before nets do so side by side
-        run_tasks(tasks := _part_tasks(store, found.parts, epochs, seed), cache, name="metric nets", jobs=jobs, progress=progress)
-        judged = pd.concat([_judged(cache, task, k) for task in tasks], ignore_index=True).assign(test=0, valid=0, seed=seed)
+        run_tasks(
+            tasks := _part_tasks(store, found.parts, epochs, seed),
+            cache,
+            name="metric nets",
+            jobs=jobs,
+            progress=progress,
+        )
+        judged = pd.concat([_judged(cache, task, k) for task in tasks], ignore_index=True).assign(
+            test=0, valid=0, seed=seed
+        )
         return _write_selection(
-            out, found, LogMelStore.open(f"{cache}/stores/{store}"), judged, _nets(tasks, cache),
-            engine, background, audio, report, jobs, progress,
+            out,
+            found,
+            LogMelStore.open(f"{cache}/stores/{store}"),
+            judged,
+            _nets(tasks, cache),
+            engine,
+            background,
+            audio,
+            report,
+            jobs,
+            progress,
         )
 
 # %% ../../nbs/07_curation.ipynb #cb250ce2
@@ -270,12 +351,16 @@ def _write_selection(out, found, store, judged, quality, engine, background, aud
     "Files, then tables, then the manifest; the report, which can take long, when all is there."
     manifest, rows = _manifest(found.clips, store.samples, judged, ".flac" if audio else ".npy")
     sounding = "rubberband" if engine == "spectral" else engine
-    if audio: _write_all_sounds(out, manifest, found.clips, store.samples, sounding, background, jobs, progress)
-    else: _write_all_mels(out, manifest, rows, store, progress)
+    if audio:
+        _write_all_sounds(out, manifest, found.clips, store.samples, sounding, background, jobs, progress)
+    else:
+        _write_all_mels(out, manifest, rows, store, progress)
     for name, table in (("acceptance", judged), ("quality", quality), ("clips", found.clips)):
         write_atomic(f"{out}/{name}.parquet", table.to_parquet())
     told = _no_formulas(acceptance_summary(found.clips, judged).reset_index(), ["label"])
-    write_atomic(f"{out}/summary.csv", told.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
+    write_atomic(
+        f"{out}/summary.csv", told.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode()
+    )
     _write_manifest(manifest, out)
     if report:
         text = page(judged, store, data=found.source, background=background, jobs=jobs, progress=progress)

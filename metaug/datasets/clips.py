@@ -25,145 +25,196 @@ from .sounds import _open_sound
 
 # %% ../../nbs/00_datasets.ipynb #57c937ac
 def _stated_seconds(path):
-    "Seconds that a file's header states, or why it can't be read"
+    "Seconds that a file's header states, or why it can't be read."
     try:
-        with _open_sound(path) as sound: return sound.frames/sound.samplerate or 'holds no sound'
-    except InputError as e: return str(e)
+        with _open_sound(path) as sound:
+            return sound.frames / sound.samplerate or "holds no sound"
+    except InputError as e:
+        return str(e)
+
 
 def _all_seconds(paths):
-    with ThreadPoolExecutor(16) as pool: return list(pool.map(_stated_seconds, paths, chunksize=64))
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(_stated_seconds, paths, chunksize=64))
 
 # %% ../../nbs/00_datasets.ipynb #65b8ecf2
 def _reason(path, problem):
-    "A problem without the file's name before it"
-    return problem.removeprefix(f'{InputError(path)}: ')
+    "A problem without the file's name before it."
+    return problem.removeprefix(f"{InputError(path)}: ")
 
 
 def _warn_of_problems(problems, count, source):
     if problems:
-        warnings.warn(str(InputError(f'{len(problems)} of {count} files can\'t be used and are left out, '
-            f'first {problems[0][0]}: {problems[0][1]}; metaug data {source} lists them')))
+        warnings.warn(
+            str(
+                InputError(
+                    f"{len(problems)} of {count} files can't be used and are left out, "
+                    f"first {problems[0][0]}: {problems[0][1]}; metaug data {source} lists them"
+                )
+            )
+        )
 
 # %% ../../nbs/00_datasets.ipynb #08026fe1
 def _clip_names(paths, root):
-    if not all(o.is_relative_to(root) for o in paths): root = os.path.commonpath([o.parent for o in paths])
-    names = pd.Series([o.relative_to(root).with_suffix('').as_posix() for o in paths])
+    if not all(o.is_relative_to(root) for o in paths):
+        root = os.path.commonpath([o.parent for o in paths])
+    names = pd.Series([o.relative_to(root).with_suffix("").as_posix() for o in paths])
     whole = pd.Series([o.relative_to(root).as_posix() for o in paths])
-    while (shared := names.duplicated(keep=False)).any(): # more than once where a file is called as another without its ending
+    while (
+        shared := names.duplicated(keep=False)
+    ).any():  # more than once where a file is called as another without its ending
         names = names.mask(shared, whole)
     return names.to_numpy()
 
 # %% ../../nbs/00_datasets.ipynb #cedffb84
 def _repeated(rows):
-    "Which rows say again what stands above"
-    if not (twice := rows.path.duplicated()).any(): return twice
+    "Which rows say again what stands above."
+    if not (twice := rows.path.duplicated()).any():
+        return twice
     kinds = rows[rows.path.isin(rows.path[twice])].drop_duplicates().path
     if (torn := kinds[kinds.duplicated()]).any():
-        raise InputError(f'{torn.iloc[0]}: stands in several rows that differ in label, fold or source')
+        raise InputError(f"{torn.iloc[0]}: stands in several rows that differ in label, fold or source")
     return twice
 
 # %% ../../nbs/00_datasets.ipynb #e96bb24a
 def _check_classes(clips):
     n = clips.label.value_counts()
-    if n.min() < 2: raise InputError(f'class {n.idxmin()} has one clip only, at least 2 are needed')
-    if len(n) < 2: raise InputError(f'there is one class only ({n.index[0]}), at least 2 are needed')
+    if n.min() < 2:
+        raise InputError(f"class {n.idxmin()} has one clip only, at least 2 are needed")
+    if len(n) < 2:
+        raise InputError(f"there is one class only ({n.index[0]}), at least 2 are needed")
 
 # %% ../../nbs/00_datasets.ipynb #56183fdf
 def _whole_folds(fold):
-    numbers = pd.to_numeric(fold, errors='coerce')
+    numbers = pd.to_numeric(fold, errors="coerce")
     wrong = ~((numbers >= 1) & (numbers <= 1_000_000) & (numbers % 1 == 0))
-    if wrong.any(): raise InputError(f'fold must be a whole number >= 1, got {fold[wrong].iloc[0]!r}')
-    return numbers.astype('int64')
+    if wrong.any():
+        raise InputError(f"fold must be a whole number >= 1, got {fold[wrong].iloc[0]!r}")
+    return numbers.astype("int64")
+
 
 def _check_folds(fold):
-    if fold.nunique() < 2: raise InputError(f'there is one fold only ({fold.iloc[0]}), at least 2 are needed')
+    if fold.nunique() < 2:
+        raise InputError(f"there is one fold only ({fold.iloc[0]}), at least 2 are needed")
 
 # %% ../../nbs/00_datasets.ipynb #63452706
 def _warn_of_leaks(clips):
-    folds = clips.groupby('source').fold.nunique()
+    folds = clips.groupby("source").fold.nunique()
     leaks = sorted(folds.index[folds > 1])
     if leaks:
-        named = ', '.join(leaks[:10]) + (' …' if len(leaks) > 10 else '')
-        warnings.warn(f'{len(leaks)} sources stand in two folds or more, so that training sees a part of what is tested: {named}')
-    alone = clips.groupby('label').fold.nunique().loc[lambda n: n < 2].index
-    if len(alone): warnings.warn(f'class {alone[0]} stands in one fold only, so that nothing is left to train on when it is tested')
+        named = ", ".join(leaks[:10]) + (" …" if len(leaks) > 10 else "")
+        warnings.warn(
+            f"{len(leaks)} sources stand in two folds or more, so that training sees a part of what is tested: {named}"
+        )
+    alone = clips.groupby("label").fold.nunique().loc[lambda n: n < 2].index
+    if len(alone):
+        warnings.warn(
+            f"class {alone[0]} stands in one fold only, so that nothing is left to train on when it is tested"
+        )
 
 # %% ../../nbs/00_datasets.ipynb #d8541b1b
 def make_folds(
-    clips:pd.DataFrame, # label and source of each clip
-    *, n_folds:int=5, # ≥ 2, fewer where there are too few clips or sources
-    seed:int=0, # by which they are drawn
-    check:bool=True, # refuse clips that are all of one source
-)->np.ndarray: # numbers from 1 on, int64, (clips,)
-    "Folds that spread each class evenly and keep each source whole"
+    clips: pd.DataFrame,  # label and source of each clip
+    *,
+    n_folds: int = 5,  # ≥ 2, fewer where there are too few clips or sources
+    seed: int = 0,  # by which they are drawn
+    check: bool = True,  # refuse clips that are all of one source
+) -> np.ndarray:  # numbers from 1 on, int64, (clips,)
+    "Folds that spread each class evenly and keep each source whole."
     possible = min(n_folds, clips.source.nunique(), clips.label.value_counts().max())
-    if possible < n_folds: warnings.warn(f'{possible} folds are made, not {n_folds}: there are too few clips or sources for more')
-    if possible < 2 and check: raise InputError('all clips are of one source, so there is one fold only; at least 2 are needed')
-    if possible < 2: return np.ones(len(clips), 'int64')
-    fold = np.zeros(len(clips), 'int64')
+    if possible < n_folds:
+        warnings.warn(f"{possible} folds are made, not {n_folds}: there are too few clips or sources for more")
+    if possible < 2 and check:
+        raise InputError("all clips are of one source, so there is one fold only; at least 2 are needed")
+    if possible < 2:
+        return np.ones(len(clips), "int64")
+    fold = np.zeros(len(clips), "int64")
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', UserWarning) # a class with fewer clips than folds is no news here
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer clips than folds is no news here
         split = StratifiedGroupKFold(possible, shuffle=True, random_state=seed).split(fold, clips.label, clips.source)
-        for i,(_,held_out) in enumerate(split): fold[held_out] = i + 1
+        for i, (_, held_out) in enumerate(split):
+            fold[held_out] = i + 1
     return fold
 
 # %% ../../nbs/00_datasets.ipynb #c87d469e
 def _readable(rows, strict):
-    "Rows that can be used, with their `seconds`; path and reason of those that can't; how many there were"
+    "Rows that can be used, with their `seconds`; path and reason of those that can't; how many there were."
     rows = rows.assign(path=[os.path.abspath(o) for o in rows.path], label=rows.label.astype(str))
-    again,seconds = _repeated(rows),pd.Series(_all_seconds(rows.path), index=rows.index, dtype=object)
+    again, seconds = _repeated(rows), pd.Series(_all_seconds(rows.path), index=rows.index, dtype=object)
     bad = seconds.map(lambda o: isinstance(o, str))
     unread = bad & ~again
-    problems = [*rows.attrs.get('problems', ()), *((o, 'stands in two rows') for o in rows.path[again]),
-        *((o, _reason(o, why)) for o,why in zip(rows.path[unread], seconds[unread]))]
-    if strict or (bad | again).all(): _refuse(problems, len(rows))
+    problems = [
+        *rows.attrs.get("problems", ()),
+        *((o, "stands in two rows") for o in rows.path[again]),
+        *((o, _reason(o, why)) for o, why in zip(rows.path[unread], seconds[unread])),
+    ]
+    if strict or (bad | again).all():
+        _refuse(problems, len(rows))
     rows.attrs = {}
     return rows.assign(seconds=seconds)[~(bad | again)].reset_index(drop=True), problems, len(rows)
 
 # %% ../../nbs/00_datasets.ipynb #d9e3b6e8
-def _has(rows, column): return column in rows and (rows[column].astype(str) != '').any()
+def _has(rows, column):
+    return column in rows and (rows[column].astype(str) != "").any()
+
 
 def _as_clips(root, rows, seed, n_folds, check):
     paths = [Path(o) for o in rows.path]
-    clips = pd.DataFrame(dict(clip=_clip_names(paths, root), path=rows.path, label=rows.label, seconds=rows.seconds.astype(float)))
-    if check: _check_classes(clips)
-    has = {o: _has(rows, o) for o in ('fold', 'source')}
-    own = clips['clip'] # not clips.clip, a method of every data frame
-    clips['source'] = np.where(rows.source.astype(str) == '', own, rows.source.astype(str)) if has['source'] else own
-    if has['fold']: clips['fold'] = _whole_folds(rows.fold).values
-    clips = clips.sort_values('clip', ignore_index=True)
-    if not has['fold']: clips['fold'] = make_folds(clips, n_folds=n_folds, seed=seed, check=check)
-    if check: _check_folds(clips.fold)
-    return clips[['clip', 'path', 'label', 'fold', 'source', 'seconds']]
+    clips = pd.DataFrame(
+        dict(clip=_clip_names(paths, root), path=rows.path, label=rows.label, seconds=rows.seconds.astype(float))
+    )
+    if check:
+        _check_classes(clips)
+    has = {o: _has(rows, o) for o in ("fold", "source")}
+    own = clips["clip"]  # not clips.clip, a method of every data frame
+    clips["source"] = np.where(rows.source.astype(str) == "", own, rows.source.astype(str)) if has["source"] else own
+    if has["fold"]:
+        clips["fold"] = _whole_folds(rows.fold).values
+    clips = clips.sort_values("clip", ignore_index=True)
+    if not has["fold"]:
+        clips["fold"] = make_folds(clips, n_folds=n_folds, seed=seed, check=check)
+    if check:
+        _check_folds(clips.fold)
+    return clips[["clip", "path", "label", "fold", "source", "seconds"]]
 
 # %% ../../nbs/00_datasets.ipynb #3f0eaf58
 def _locate(source, seed):
-    if source == 'generated': return generate_clips(cache_folder()/f'generated-v{GENERATED_VERSION}-seed{seed}', seed=seed)
+    if source == "generated":
+        return generate_clips(cache_folder() / f"generated-v{GENERATED_VERSION}-seed{seed}", seed=seed)
     # `Path.expanduser` fails on a `~` that is nobody's home and may be a folder's name
     path = _find(source) if source in ARCHIVES else Path(os.path.abspath(os.path.expanduser(source)))
-    if path.is_dir() or path.is_file() and path.suffix.lower() in ('.csv', '.parquet'): return path
-    raise InputError(f'{source}: neither a folder with one subfolder for each class, nor a CSV or Parquet table, '
-        f'nor one of {", ".join(SOURCES)}')
+    if path.is_dir() or path.is_file() and path.suffix.lower() in (".csv", ".parquet"):
+        return path
+    raise InputError(
+        f"{source}: neither a folder with one subfolder for each class, nor a CSV or Parquet table, "
+        f"nor one of {', '.join(SOURCES)}"
+    )
 
 # %% ../../nbs/00_datasets.ipynb #3279c090
 def load_clips(
-    source:str|Path, # `generated`, `esc10`, `esc50`, `urbansound8k`; or a folder; or a CSV or Parquet with path, label[, fold, source]
-    *, seed:int=0, # ≥ 0: makes the generated sounds, and draws folds where there are none
-    n_folds:int=5, # ≥ 2: used where there are none
-    strict:bool=False, # a file that can't be used is an error; by default it is left out, warned of, and listed in `clips.attrs['problems']`
-    check:bool=True, # refuse what nothing can be learnt from: one class, one fold, a class of one clip
-)->pd.DataFrame: # columns clip, path, label, fold (≥ 1), source, seconds; sorted by clip
-    "The clips table of any labelled collection of sounds; `InputError` where it can't be used"
-    if seed < 0: raise InputError(f'seed must be >= 0, got {seed}')
-    if n_folds < 2: raise InputError(f'n_folds must be >= 2, got {n_folds}')
+    source: str
+    | Path,  # `generated`, `esc10`, `esc50`, `urbansound8k`; or a folder; or a CSV or Parquet with path, label[, fold, source]
+    *,
+    seed: int = 0,  # ≥ 0: makes the generated sounds, and draws folds where there are none
+    n_folds: int = 5,  # ≥ 2: used where there are none
+    strict: bool = False,  # a file that can't be used is an error; by default it is left out, warned of, and listed in `clips.attrs['problems']`
+    check: bool = True,  # refuse what nothing can be learnt from: one class, one fold, a class of one clip
+) -> pd.DataFrame:  # columns clip, path, label, fold (≥ 1), source, seconds; sorted by clip
+    "The clips table of any labelled collection of sounds; `InputError` where it can't be used."
+    if seed < 0:
+        raise InputError(f"seed must be >= 0, got {seed}")
+    if n_folds < 2:
+        raise InputError(f"n_folds must be >= 2, got {n_folds}")
     path = _locate(source, seed)
-    root,rows = (path.parent, _read_rows(path)) if path.is_file() else _read_layout(path, only_esc10=source == 'esc10')
-    loose = rows.attrs.get('loose', [])
-    rows,problems,count = _readable(rows, strict)
-    try: clips = _as_clips(root, rows, seed, n_folds, check)
-    except InputError as e: raise InputError(f'{path}: {e}') from None
+    root, rows = (path.parent, _read_rows(path)) if path.is_file() else _read_layout(path, only_esc10=source == "esc10")
+    loose = rows.attrs.get("loose", [])
+    rows, problems, count = _readable(rows, strict)
+    try:
+        clips = _as_clips(root, rows, seed, n_folds, check)
+    except InputError as e:
+        raise InputError(f"{path}: {e}") from None
     _warn_of_leaks(clips)
     _warn_of_problems(problems, count, source)
-    problems = [dict(path=path, reason=reason) for path,reason in problems]
-    clips.attrs.update(problems=problems, loose=loose, made_folds=not _has(rows, 'fold'))
+    problems = [dict(path=path, reason=reason) for path, reason in problems]
+    clips.attrs.update(problems=problems, loose=loose, made_folds=not _has(rows, "fold"))
     return clips

@@ -28,170 +28,267 @@ from .sounds import _open_sound
 
 # %% ../../nbs/datasets/facts.ipynb #9cb0dabe
 def _piece_facts(piece):
-    "Sum of squares of the channels' mean, clipped samples and peak of a piece (n, channels)"
+    "Sum of squares of the channels' mean, clipped samples and peak of a piece (n, channels)."
     full = np.abs(piece) >= 0.999
-    with np.errstate(invalid='ignore'): squares = np.square(piece.mean(1, dtype=np.float64)).sum() # infinities are told by the caller
+    with np.errstate(invalid="ignore"):
+        squares = np.square(piece.mean(1, dtype=np.float64)).sum()  # infinities are told by the caller
     return squares, (full[1:] & full[:-1]).any(axis=1).sum(), np.abs(piece).max(initial=0)
 
+
 def _file_facts(path):
-    "One file, read whole; `problem` says what is wrong with it"
+    "One file, read whole; `problem` says what is wrong with it."
     try:
-        with _open_sound(path) as sound: return dict(_sound_facts(path, sound), problem='')
-    except InputError as e: return dict(problem=_reason(path, str(e)))
-    except sf.SoundFileError as e: return dict(problem=f'the file is damaged or cut short ({e})')
+        with _open_sound(path) as sound:
+            return dict(_sound_facts(path, sound), problem="")
+    except InputError as e:
+        return dict(problem=_reason(path, str(e)))
+    except sf.SoundFileError as e:
+        return dict(problem=f"the file is damaged or cut short ({e})")
+
 
 def _sound_facts(path, sound):
-    squares,clipped,peak,n,whole = 0., 0, 0., 0, hashlib.sha256()
-    while len(piece := sound.read(1<<16, dtype='float32', always_2d=True)):
+    squares, clipped, peak, n, whole = 0.0, 0, 0.0, 0, hashlib.sha256()
+    while len(piece := sound.read(1 << 16, dtype="float32", always_2d=True)):
         more = _piece_facts(piece)
-        squares,clipped,peak,n = squares + more[0], clipped + more[1], max(peak, more[2]), n + len(piece)
+        squares, clipped, peak, n = squares + more[0], clipped + more[1], max(peak, more[2]), n + len(piece)
         whole.update(piece.tobytes())
-    if not n or n < 0.99*sound.frames - 2304: raise InputError(f'{path}: the file is cut short, {n} of {sound.frames} frames can be read')
-    if not np.isfinite(squares): raise InputError(f'{path}: holds samples that are not finite (NaN or infinity)')
-    level = 10*np.log10(squares/n + 1e-12)
-    return dict(format=f'{sound.format} {sound.subtype}', rate=sound.samplerate, channels=sound.channels,
-        level=level, peak=float(peak), clipped=clipped/n, fingerprint=whole.hexdigest()[:16])
+    if not n or n < 0.99 * sound.frames - 2304:
+        raise InputError(f"{path}: the file is cut short, {n} of {sound.frames} frames can be read")
+    if not np.isfinite(squares):
+        raise InputError(f"{path}: holds samples that are not finite (NaN or infinity)")
+    level = 10 * np.log10(squares / n + 1e-12)
+    return dict(
+        format=f"{sound.format} {sound.subtype}",
+        rate=sound.samplerate,
+        channels=sound.channels,
+        level=level,
+        peak=float(peak),
+        clipped=clipped / n,
+        fingerprint=whole.hexdigest()[:16],
+    )
 
 # %% ../../nbs/datasets/facts.ipynb #3a9dc6c3
-NEAR_SILENT = -60 # dB under full scale, mean over the clip
-CLIPPED = 0.001 # share of samples at full scale beside each other
+NEAR_SILENT = -60  # dB under full scale, mean over the clip
+CLIPPED = 0.001  # share of samples at full scale beside each other
+
 
 def file_facts(
-    clips:pd.DataFrame, # clips table
-    *, progress:bool=False, # show a bar
-)->pd.DataFrame: # a row a clip: format rate channels level (dB) peak (0..1) clipped (share) fingerprint problem ('' if it can be read whole)
-    "What is in each file, read whole"
+    clips: pd.DataFrame,  # clips table
+    *,
+    progress: bool = False,  # show a bar
+) -> pd.DataFrame:  # a row a clip: format rate channels level (dB) peak (0..1) clipped (share) fingerprint problem ('' if it can be read whole)
+    "What is in each file, read whole."
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        facts = list(tqdm(pool.map(_file_facts, clips.path), total=len(clips), desc='reading', unit='clip', disable=not progress))
-    columns = ['format', 'rate', 'channels', 'level', 'peak', 'clipped', 'fingerprint', 'problem']
+        facts = list(
+            tqdm(pool.map(_file_facts, clips.path), total=len(clips), desc="reading", unit="clip", disable=not progress)
+        )
+    columns = ["format", "rate", "channels", "level", "peak", "clipped", "fingerprint", "problem"]
     facts = pd.DataFrame(facts, columns=columns)
-    table = pd.concat([clips.reset_index(drop=True), facts], axis=1).astype({'rate': 'Int64', 'channels': 'Int64'})
+    table = pd.concat([clips.reset_index(drop=True), facts], axis=1).astype({"rate": "Int64", "channels": "Int64"})
     table.attrs = clips.attrs
     return table
 
 # %% ../../nbs/datasets/facts.ipynb #2507ae04
 def _twins(facts):
-    groups = [group for _,group in facts[facts.problem.eq('')].groupby('fingerprint') if len(group) > 1]
+    groups = [group for _, group in facts[facts.problem.eq("")].groupby("fingerprint") if len(group) > 1]
     others = [(o, group.iloc[0]) for group in groups for o in group.iloc[1:].itertuples()]
-    def detail(o, first): return f'same samples as {first["clip"]}{"" if o.fold == first.fold else ", in another fold"}'
-    return [dict(finding='duplicate', clip=o.clip, detail=detail(o, first)) for o,first in others]
+
+    def detail(o, first):
+        return f"same samples as {first['clip']}{'' if o.fold == first.fold else ', in another fold'}"
+
+    return [dict(finding="duplicate", clip=o.clip, detail=detail(o, first)) for o, first in others]
+
 
 def _in_two_folds(facts):
-    folds = facts.groupby('source').fold.unique().loc[lambda o: o.map(len) > 1]
-    return [dict(finding='source in two folds', clip=source, detail=f'folds {", ".join(map(str, sorted(of)))}')
-        for source,of in folds.items()]
+    folds = facts.groupby("source").fold.unique().loc[lambda o: o.map(len) > 1]
+    return [
+        dict(finding="source in two folds", clip=source, detail=f"folds {', '.join(map(str, sorted(of)))}")
+        for source, of in folds.items()
+    ]
+
 
 def findings(
-    facts:pd.DataFrame, # what `file_facts` gives
-)->pd.DataFrame: # finding clip detail, a row a trouble; the clip of an unreadable file is its path
-    "What a person should look at: unreadable, duplicate, near-silent and clipped clips, sources in two folds"
-    unreadable = [dict(finding='unreadable', clip=o['path'], detail=o['reason']) for o in facts.attrs.get('problems', ())]
-    unreadable += [dict(finding='unreadable', clip=o.path, detail=o.problem) for o in facts[facts.problem.ne('')].itertuples()]
-    loose = [dict(finding='in no class folder', clip=path, detail='left out') for path in facts.attrs.get('loose', ())]
-    silent = [dict(finding='near-silent', clip=clip, detail=f'{level:.0f} dB')
-        for clip,level in facts.loc[facts.level < NEAR_SILENT, ['clip', 'level']].to_numpy()]
-    clipped = [dict(finding='clipped', clip=clip, detail=f'{share:.1%} of its samples')
-        for clip,share in facts.loc[facts.clipped > CLIPPED, ['clip', 'clipped']].to_numpy()]
-    return pd.DataFrame([*unreadable, *loose, *_twins(facts), *silent, *clipped, *_in_two_folds(facts)], columns=['finding', 'clip', 'detail'])
+    facts: pd.DataFrame,  # what `file_facts` gives
+) -> pd.DataFrame:  # finding clip detail, a row a trouble; the clip of an unreadable file is its path
+    "What a person should look at: unreadable, duplicate, near-silent and clipped clips, sources in two folds."
+    unreadable = [
+        dict(finding="unreadable", clip=o["path"], detail=o["reason"]) for o in facts.attrs.get("problems", ())
+    ]
+    unreadable += [
+        dict(finding="unreadable", clip=o.path, detail=o.problem) for o in facts[facts.problem.ne("")].itertuples()
+    ]
+    loose = [dict(finding="in no class folder", clip=path, detail="left out") for path in facts.attrs.get("loose", ())]
+    silent = [
+        dict(finding="near-silent", clip=clip, detail=f"{level:.0f} dB")
+        for clip, level in facts.loc[facts.level < NEAR_SILENT, ["clip", "level"]].to_numpy()
+    ]
+    clipped = [
+        dict(finding="clipped", clip=clip, detail=f"{share:.1%} of its samples")
+        for clip, share in facts.loc[facts.clipped > CLIPPED, ["clip", "clipped"]].to_numpy()
+    ]
+    return pd.DataFrame(
+        [*unreadable, *loose, *_twins(facts), *silent, *clipped, *_in_two_folds(facts)],
+        columns=["finding", "clip", "detail"],
+    )
 
 # %% ../../nbs/datasets/facts.ipynb #1113d540
 def copies_as_one_source(
-    facts:pd.DataFrame, # source and fingerprint of each clip
-)->pd.Series: # source of each clip, the same for all that are linked by a common source or by copies
-    "Sources where copies of a recording count as one, so that no fold learns from another's copy"
-    n,source,sound = len(facts), pd.factorize(facts.source)[0], pd.factorize(facts.fingerprint.fillna(facts.source))[0]
-    links = coo_array((np.ones(n), (source, n + sound)), shape=(2*n, 2*n))
-    return facts.source.groupby(connected_components(links, directed=False)[1][source]).transform('first')
+    facts: pd.DataFrame,  # source and fingerprint of each clip
+) -> pd.Series:  # source of each clip, the same for all that are linked by a common source or by copies
+    "Sources where copies of a recording count as one, so that no fold learns from another's copy."
+    n, source, sound = (
+        len(facts),
+        pd.factorize(facts.source)[0],
+        pd.factorize(facts.fingerprint.fillna(facts.source))[0],
+    )
+    links = coo_array((np.ones(n), (source, n + sound)), shape=(2 * n, 2 * n))
+    return facts.source.groupby(connected_components(links, directed=False)[1][source]).transform("first")
 
 # %% ../../nbs/datasets/facts.ipynb #afbeb071
 class Survey(NamedTuple):
-    "What a collection holds"
-    facts: pd.DataFrame # a row a clip
-    findings: pd.DataFrame # finding clip detail
+    "What a collection holds."
 
-    def classes(self)->pd.DataFrame: # a row a class: clips sources folds seconds shortest longest
-        "The collection class by class"
-        table = self.facts.groupby('label').agg(
-            clips=('clip', 'size'), sources=('source', 'nunique'), folds=('fold', 'nunique'),
-            seconds=('seconds', 'sum'), shortest=('seconds', 'min'), longest=('seconds', 'max'))
+    facts: pd.DataFrame  # a row a clip
+    findings: pd.DataFrame  # finding clip detail
+
+    def classes(self) -> pd.DataFrame:  # a row a class: clips sources folds seconds shortest longest
+        "The collection class by class."
+        table = self.facts.groupby("label").agg(
+            clips=("clip", "size"),
+            sources=("source", "nunique"),
+            folds=("fold", "nunique"),
+            seconds=("seconds", "sum"),
+            shortest=("seconds", "min"),
+            longest=("seconds", "max"),
+        )
         return table.round(2)
 
-    def formats(self)->pd.DataFrame: # a row a kind of file: format rate channels clips
-        "The kinds of files"
-        return self.facts.groupby(['format', 'rate', 'channels']).size().rename('clips').sort_values(ascending=False).reset_index()
+    def formats(self) -> pd.DataFrame:  # a row a kind of file: format rate channels clips
+        "The kinds of files."
+        return (
+            self.facts.groupby(["format", "rate", "channels"])
+            .size()
+            .rename("clips")
+            .sort_values(ascending=False)
+            .reset_index()
+        )
 
-    def text(self, *, most:int=20)->str: # several lines; at most so many findings
-        "All of it for people"
-        facts,kinds = self.facts,[f'{o.clips} {o.format} {o.rate} Hz {o.channels} ch' for o in self.formats().itertuples()]
-        whole = f'{len(facts)} clips, {facts.label.nunique()} classes, {facts.fold.nunique()} folds, {facts.seconds.sum()/60:.1f} minutes'
-        files = f'Files: {"; ".join(kinds[:8])}{f"; and {len(kinds) - 8} more" if len(kinds) > 8 else ""}'
-        found = [f'  {o.finding}: {o.clip} ({o.detail})' for o in self.findings.head(most).map(lambda o: ' '.join(o.split())).itertuples()]
-        more = [f'  and {len(self.findings) - most} more'] if len(self.findings) > most else []
-        counts = ', '.join(f'{n} {name}' for name,n in self.findings.finding.value_counts().items())
-        return '\n'.join([self.classes().to_string(), whole, files, f'To look at: {counts or "nothing"}', *found, *more])
+    def text(self, *, most: int = 20) -> str:  # several lines; at most so many findings
+        "All of it for people."
+        facts, kinds = (
+            self.facts,
+            [f"{o.clips} {o.format} {o.rate} Hz {o.channels} ch" for o in self.formats().itertuples()],
+        )
+        whole = f"{len(facts)} clips, {facts.label.nunique()} classes, {facts.fold.nunique()} folds, {facts.seconds.sum() / 60:.1f} minutes"
+        files = f"Files: {'; '.join(kinds[:8])}{f'; and {len(kinds) - 8} more' if len(kinds) > 8 else ''}"
+        found = [
+            f"  {o.finding}: {o.clip} ({o.detail})"
+            for o in self.findings.head(most).map(lambda o: " ".join(o.split())).itertuples()
+        ]
+        more = [f"  and {len(self.findings) - most} more"] if len(self.findings) > most else []
+        counts = ", ".join(f"{n} {name}" for name, n in self.findings.finding.value_counts().items())
+        return "\n".join(
+            [self.classes().to_string(), whole, files, f"To look at: {counts or 'nothing'}", *found, *more]
+        )
 
-    def as_dict(self)->dict: # JSON
-        "All of it for machines"
+    def as_dict(self) -> dict:  # JSON
+        "All of it for machines."
         facts = self.facts
-        kept = ['clip', 'path', 'label', 'fold', 'source', 'seconds', 'format', 'rate', 'channels', 'level', 'peak', 'clipped', 'problem']
-        whole = dict(clips=len(facts), classes=facts.label.nunique(), folds=facts.fold.nunique(), seconds=float(facts.seconds.sum()))
-        tables = dict(by_class=self.classes().reset_index(), formats=self.formats(), findings=self.findings, files=facts[kept])
-        rows = {name: [{k: _json_value(v) for k,v in row.items()} for row in table.to_dict('records')] for name,table in tables.items()}
+        kept = [
+            "clip",
+            "path",
+            "label",
+            "fold",
+            "source",
+            "seconds",
+            "format",
+            "rate",
+            "channels",
+            "level",
+            "peak",
+            "clipped",
+            "problem",
+        ]
+        whole = dict(
+            clips=len(facts),
+            classes=facts.label.nunique(),
+            folds=facts.fold.nunique(),
+            seconds=float(facts.seconds.sum()),
+        )
+        tables = dict(
+            by_class=self.classes().reset_index(), formats=self.formats(), findings=self.findings, files=facts[kept]
+        )
+        rows = {
+            name: [{k: _json_value(v) for k, v in row.items()} for row in table.to_dict("records")]
+            for name, table in tables.items()
+        }
         return dict(whole, **rows)
 
-def _json_value(value): return None if pd.isna(value) else value.item() if isinstance(value, np.generic) else value
+
+def _json_value(value):
+    return None if pd.isna(value) else value.item() if isinstance(value, np.generic) else value
 
 # %% ../../nbs/datasets/facts.ipynb #b622c76b
 def survey(
-    source:str|Path, # whatever `load_clips` takes
-    *, strict:bool=False, # a file that can't be read is an error
-    progress:bool=False, # show a bar
-)->Survey:
-    "Read a whole collection and say what is there"
+    source: str | Path,  # whatever `load_clips` takes
+    *,
+    strict: bool = False,  # a file that can't be read is an error
+    progress: bool = False,  # show a bar
+) -> Survey:
+    "Read a whole collection and say what is there."
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', UserWarning) # the findings say it
+        warnings.simplefilter("ignore", UserWarning)  # the findings say it
         clips = load_clips(source, strict=strict, check=False)
     facts = file_facts(clips, progress=progress)
-    bad = facts[facts.problem.ne('')]
-    if strict: _refuse(list(zip(bad.path, bad.problem)), len(facts))
+    bad = facts[facts.problem.ne("")]
+    if strict:
+        _refuse(list(zip(bad.path, bad.problem)), len(facts))
     return Survey(facts, findings(facts))
 
 # %% ../../nbs/datasets/facts.ipynb #8ed0c1a2
 def _strip(ax, facts, labels, column):
-    "A mark a clip, a line a class"
-    ax.plot(facts[column], facts.label.map(labels.index), '|', color='#0072b2', alpha=0.6, markersize=9)
+    "A mark a clip, a line a class."
+    ax.plot(facts[column], facts.label.map(labels.index), "|", color="#0072b2", alpha=0.6, markersize=9)
+
 
 def draw_survey(
-    survey:Survey,
-    *, most:int=40, # classes that are shown, the largest ones
-): # matplotlib Figure
-    "Clips by class and fold, their seconds and their levels"
+    survey: Survey,
+    *,
+    most: int = 40,  # classes that are shown, the largest ones
+):  # matplotlib Figure
+    "Clips by class and fold, their seconds and their levels."
     from matplotlib.figure import Figure
-    facts,labels = survey.facts,sorted(survey.facts.label.value_counts().index[:most], reverse=True)
+
+    facts, labels = survey.facts, sorted(survey.facts.label.value_counts().index[:most], reverse=True)
     facts = facts[facts.label.isin(labels)]
-    figure = Figure(figsize=(9, 1.2 + 0.24*len(labels)), dpi=60, layout='constrained')
-    titles = {'fold': 'Clips, a stretch a fold', 'seconds': 'Length, s', 'level': 'Level, dB'}
-    for ax,(column,title) in zip(figure.subplots(1, 3, sharey=True), titles.items()):
-        _strip(ax, facts, labels, column) if column != 'fold' else _stack(ax, facts, labels)
+    figure = Figure(figsize=(9, 1.2 + 0.24 * len(labels)), dpi=60, layout="constrained")
+    titles = {"fold": "Clips, a stretch a fold", "seconds": "Length, s", "level": "Level, dB"}
+    for ax, (column, title) in zip(figure.subplots(1, 3, sharey=True), titles.items()):
+        _strip(ax, facts, labels, column) if column != "fold" else _stack(ax, facts, labels)
         ax.set_xlabel(title)
-    figure.axes[0].set_yticks(range(len(labels)), [' '.join(o.split())[:24].replace('$', r'\$') for o in labels])
+    figure.axes[0].set_yticks(range(len(labels)), [" ".join(o.split())[:24].replace("$", r"\$") for o in labels])
     return figure
 
+
 def _stack(ax, facts, labels):
-    counts,left = pd.crosstab(facts.label, facts.fold).reindex(labels),np.zeros(len(labels))
-    for i,fold in enumerate(counts):
-        ax.barh(range(len(labels)), counts[fold], left=left, color=['#0072b2', '#e69f00'][i%2])
+    counts, left = pd.crosstab(facts.label, facts.fold).reindex(labels), np.zeros(len(labels))
+    for i, fold in enumerate(counts):
+        ax.barh(range(len(labels)), counts[fold], left=left, color=["#0072b2", "#e69f00"][i % 2])
         left += counts[fold].to_numpy()
 
 # %% ../../nbs/datasets/facts.ipynb #ce38c143
 def save_picture(
-    survey:Survey,
-    path:str|Path, # png, svg, pdf, …
-)->Path: # the file, which appears whole
-    "Write the picture of a survey"
+    survey: Survey,
+    path: str | Path,  # png, svg, pdf, …
+) -> Path:  # the file, which appears whole
+    "Write the picture of a survey."
     path = Path(path)
-    partial = path.with_name(f'.{path.name}.partial')
-    try: draw_survey(survey).savefig(partial, format=path.suffix[1:] or 'png'); os.replace(partial, path)
-    except (OSError, ValueError) as e: raise InputError(f'{path}: no picture can be written there ({e})') from e
-    finally: partial.unlink(missing_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        draw_survey(survey).savefig(partial, format=path.suffix[1:] or "png")
+        os.replace(partial, path)
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: no picture can be written there ({e})") from e
+    finally:
+        partial.unlink(missing_ok=True)
     return path

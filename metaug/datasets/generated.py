@@ -25,57 +25,63 @@ from ..core.files import _is_used, _put_whole, cache_folder, write_atomic
 # %% ../../nbs/datasets/generated.ipynb #e4fee773
 _RATE = 44100
 
-def _unit(y): return y/np.sqrt(np.mean(y*y) + 1e-12)
-def _log_uniform(rng, low, high): return low*(high/low)**rng.uniform()
+
+def _unit(y):
+    return y / np.sqrt(np.mean(y * y) + 1e-12)
+
+
+def _log_uniform(rng, low, high):
+    return low * (high / low) ** rng.uniform()
 
 # %% ../../nbs/datasets/generated.ipynb #91e57083
 def _band(size, low, high):
-    "Gain of each bin of a real spectrum, -3 dB at `low` and `high` Hz"
-    f = np.arange(size//2 + 1)*(_RATE/size) + 1e-9
-    return 1/np.sqrt((1 + (low/f)**4)*(1 + (f/high)**4))
+    "Gain of each bin of a real spectrum, -3 dB at `low` and `high` Hz."
+    f = np.arange(size // 2 + 1) * (_RATE / size) + 1e-9
+    return 1 / np.sqrt((1 + (low / f) ** 4) * (1 + (f / high) ** 4))
 
 # %% ../../nbs/datasets/generated.ipynb #cc9f36b7
 def _filtered(y, low, high):
     size = next_fast_len(len(y), real=True)
-    return np.fft.irfft(np.fft.rfft(y, size)*_band(size, low, high), size)[:len(y)]
+    return np.fft.irfft(np.fft.rfft(y, size) * _band(size, low, high), size)[: len(y)]
+
 
 def _noise(rng, n, low, high):
     size = next_fast_len(n, real=True)
-    spectrum = rng.standard_normal(2*(size//2 + 1)).view(complex)*_band(size, low, high)
+    spectrum = rng.standard_normal(2 * (size // 2 + 1)).view(complex) * _band(size, low, high)
     return _unit(np.fft.irfft(spectrum, size)[:n])
 
 # %% ../../nbs/datasets/generated.ipynb #4ec514e9
 def _wander(rng, n, depth, hertz):
-    points = rng.standard_normal(int(n/_RATE*hertz) + 3)
-    return 1 + depth*np.interp(np.arange(n)*(len(points) - 1)/n, np.arange(len(points)), points)
+    points = rng.standard_normal(int(n / _RATE * hertz) + 3)
+    return 1 + depth * np.interp(np.arange(n) * (len(points) - 1) / n, np.arange(len(points)), points)
 
 # %% ../../nbs/datasets/generated.ipynb #3668cfa3
-def _harmonics(rng, n, frequency, *, tilt=1., count=12):
-    "Harmonics of a frequency curve in Hz, none over 18 kHz, falling as k**-tilt"
-    count = max(int(min(count, 18_000//np.max(frequency))), 1)
-    weights = rng.uniform(0.2, 1, count)*np.arange(1., count + 1)**-tilt
-    phase = 2*np.pi*np.cumsum(np.broadcast_to(frequency, n))/_RATE
-    before,now,twice = np.zeros(n),np.sin(phase),2*np.cos(phase)
-    y = weights[0]*now
+def _harmonics(rng, n, frequency, *, tilt=1.0, count=12):
+    "Harmonics of a frequency curve in Hz, none over 18 kHz, falling as k**-tilt."
+    count = max(int(min(count, 18_000 // np.max(frequency))), 1)
+    weights = rng.uniform(0.2, 1, count) * np.arange(1.0, count + 1) ** -tilt
+    phase = 2 * np.pi * np.cumsum(np.broadcast_to(frequency, n)) / _RATE
+    before, now, twice = np.zeros(n), np.sin(phase), 2 * np.cos(phase)
+    y = weights[0] * now
     for weight in weights[1:]:
-        before,now = now,twice*now - before
-        y += weight*now
+        before, now = now, twice * now - before
+        y += weight * now
     return _unit(y)
 
 # %% ../../nbs/datasets/generated.ipynb #a3d24b57
 def _starts(rng, n, per_second, jitter):
-    gaps = _RATE/per_second*np.clip(1 + jitter*rng.standard_normal(int(n/_RATE*per_second*3) + 8), 0.3, 3)
-    starts = np.cumsum(gaps) - gaps[0]*rng.uniform(0.2, 1)
+    gaps = _RATE / per_second * np.clip(1 + jitter * rng.standard_normal(int(n / _RATE * per_second * 3) + 8), 0.3, 3)
+    starts = np.cumsum(gaps) - gaps[0] * rng.uniform(0.2, 1)
     return starts[starts < n].astype(int)
 
 # %% ../../nbs/datasets/generated.ipynb #e9647b2f
 def _strokes(rng, n, starts, attack, decay):
-    "An envelope that rises and decays, in about these seconds, at each start"
+    "An envelope that rises and decays, in about these seconds, at each start."
     envelope = np.zeros(n)
     for start in starts:
-        rise,fall = np.array([attack, decay])*np.exp(0.3*rng.standard_normal(2))
-        t = np.arange(min(n - start, int(8*fall*_RATE) + 1))/_RATE
-        envelope[start:start + len(t)] += (1 - np.exp(-t/rise))*np.exp(-t/fall)*rng.uniform(0.5, 1)
+        rise, fall = np.array([attack, decay]) * np.exp(0.3 * rng.standard_normal(2))
+        t = np.arange(min(n - start, int(8 * fall * _RATE) + 1)) / _RATE
+        envelope[start : start + len(t)] += (1 - np.exp(-t / rise)) * np.exp(-t / fall) * rng.uniform(0.5, 1)
     return envelope
 
 # %% ../../nbs/datasets/generated.ipynb #2918566d
@@ -85,129 +91,168 @@ def _steps(rng, n, starts, values):
 
 # %% ../../nbs/datasets/generated.ipynb #cb4fd068
 def _fan(rng, n):
-    hum = _harmonics(rng, n, _log_uniform(rng, 60, 300)*_wander(rng, n, 0.005, 2), tilt=1.2)
+    hum = _harmonics(rng, n, _log_uniform(rng, 60, 300) * _wander(rng, n, 0.005, 2), tilt=1.2)
     air = _noise(rng, n, _log_uniform(rng, 40, 400), _log_uniform(rng, 800, 8000))
-    return (air + rng.uniform(0.05, 0.7)*hum)*_wander(rng, n, 0.1, 3)
+    return (air + rng.uniform(0.05, 0.7) * hum) * _wander(rng, n, 0.1, 3)
 
 # %% ../../nbs/datasets/generated.ipynb #5ed082e5
 def _engine(rng, n):
-    tone = _harmonics(rng, n, _log_uniform(rng, 30, 140)*_wander(rng, n, 0.03, 4), tilt=rng.uniform(0.4, 1.2), count=24)
-    return (tone + rng.uniform(0.2, 1.2)*_noise(rng, n, 40, _log_uniform(rng, 500, 6000)))*_wander(rng, n, 0.15, 4)
+    tone = _harmonics(
+        rng, n, _log_uniform(rng, 30, 140) * _wander(rng, n, 0.03, 4), tilt=rng.uniform(0.4, 1.2), count=24
+    )
+    return (tone + rng.uniform(0.2, 1.2) * _noise(rng, n, 40, _log_uniform(rng, 500, 6000))) * _wander(rng, n, 0.15, 4)
 
 # %% ../../nbs/datasets/generated.ipynb #6a6d5e06
 def _pulses(rng, n, per_second, decay, low):
     starts = _starts(rng, n, _log_uniform(rng, *per_second), rng.uniform(0.01, 0.1))
     blow = _noise(rng, n, _log_uniform(rng, *low), _log_uniform(rng, 5000, 12000))
-    return _unit(blow*_strokes(rng, n, starts, 0.001, _log_uniform(rng, *decay))) + rng.uniform(0.05, 0.4)*_noise(rng, n, 100, 4000)
+    return _unit(blow * _strokes(rng, n, starts, 0.001, _log_uniform(rng, *decay))) + rng.uniform(0.05, 0.4) * _noise(
+        rng, n, 100, 4000
+    )
 
 # %% ../../nbs/datasets/generated.ipynb #a0120003
-def _hammer(rng, n): return _pulses(rng, n, (8, 28), (0.01, 0.05), (150, 800))
+def _hammer(rng, n):
+    return _pulses(rng, n, (8, 28), (0.01, 0.05), (150, 800))
+
 
 def _drill(rng, n):
-    whine = _harmonics(rng, n, _log_uniform(rng, 200, 500)*_wander(rng, n, 0.02, 3), tilt=0.5)
-    return _pulses(rng, n, (20, 70), (0.004, 0.012), (800, 3000)) + rng.uniform(0.2, 0.8)*whine
+    whine = _harmonics(rng, n, _log_uniform(rng, 200, 500) * _wander(rng, n, 0.02, 3), tilt=0.5)
+    return _pulses(rng, n, (20, 70), (0.004, 0.012), (800, 3000)) + rng.uniform(0.2, 0.8) * whine
 
 # %% ../../nbs/datasets/generated.ipynb #4e9b0402
 def _shot(rng, n):
     blast = _noise(rng, n, _log_uniform(rng, 40, 300), _log_uniform(rng, 1500, 10000))
-    return blast*_strokes(rng, n, _starts(rng, n, _log_uniform(rng, 0.6, 4), 0.5), 0.002, _log_uniform(rng, 0.03, 0.3))
+    return blast * _strokes(
+        rng, n, _starts(rng, n, _log_uniform(rng, 0.6, 4), 0.5), 0.002, _log_uniform(rng, 0.03, 0.3)
+    )
 
 # %% ../../nbs/datasets/generated.ipynb #1d43e8d6
 def _bark(rng, n):
-    pitch = np.maximum(_log_uniform(rng, 250, 900)*_wander(rng, n, 0.2, 8), 80)
-    voice = _harmonics(rng, n, pitch, tilt=rng.uniform(0.3, 1)) + rng.uniform(0.3, 1.5)*_noise(rng, n, 300, 5000)
-    return voice*_strokes(rng, n, _starts(rng, n, _log_uniform(rng, 1, 5), 0.4), 0.01, _log_uniform(rng, 0.03, 0.15))
+    pitch = np.maximum(_log_uniform(rng, 250, 900) * _wander(rng, n, 0.2, 8), 80)
+    voice = _harmonics(rng, n, pitch, tilt=rng.uniform(0.3, 1)) + rng.uniform(0.3, 1.5) * _noise(rng, n, 300, 5000)
+    return voice * _strokes(rng, n, _starts(rng, n, _log_uniform(rng, 1, 5), 0.4), 0.01, _log_uniform(rng, 0.03, 0.15))
 
 # %% ../../nbs/datasets/generated.ipynb #e18967a6
 def _call(rng, n):
     starts = _starts(rng, n, _log_uniform(rng, 1.5, 5), 0.4)
-    pitch = _steps(rng, n, starts, _log_uniform(rng, 500, 1100)*np.array([0.8, 1, 1.2, 1.5, 1.9]))*_wander(rng, n, 0.06, 12)
-    return _harmonics(rng, n, pitch, tilt=rng.uniform(0.5, 1.5))*_strokes(rng, n, starts, 0.04, _log_uniform(rng, 0.1, 0.4))
+    pitch = _steps(rng, n, starts, _log_uniform(rng, 500, 1100) * np.array([0.8, 1, 1.2, 1.5, 1.9])) * _wander(
+        rng, n, 0.06, 12
+    )
+    return _harmonics(rng, n, pitch, tilt=rng.uniform(0.5, 1.5)) * _strokes(
+        rng, n, starts, 0.04, _log_uniform(rng, 0.1, 0.4)
+    )
 
 # %% ../../nbs/datasets/generated.ipynb #44f92945
 def _horn(rng, n):
     low = _log_uniform(rng, 330, 520)
-    tones = _harmonics(rng, n, low, tilt=0.6) + _harmonics(rng, n, low*rng.uniform(1.2, 1.35), tilt=0.6)
+    tones = _harmonics(rng, n, low, tilt=0.6) + _harmonics(rng, n, low * rng.uniform(1.2, 1.35), tilt=0.6)
     starts = _starts(rng, n, _log_uniform(rng, 0.5, 2), 0.4)
-    return tones*np.minimum(_strokes(rng, n, starts, 0.01, _log_uniform(rng, 0.2, 1)), 0.5)
+    return tones * np.minimum(_strokes(rng, n, starts, 0.01, _log_uniform(rng, 0.2, 1)), 0.5)
 
 # %% ../../nbs/datasets/generated.ipynb #379589ca
 def _siren(rng, n):
-    swing = np.sin(2*np.pi*_log_uniform(rng, 0.3, 6)*np.arange(n)/_RATE + rng.uniform(0, 6))
-    pitch = _log_uniform(rng, 700, 1300)*2**(rng.uniform(0.2, 0.6)*swing)
-    return _harmonics(rng, n, pitch, tilt=rng.uniform(1.5, 2.5), count=5)*_wander(rng, n, 0.2, 3)
+    swing = np.sin(2 * np.pi * _log_uniform(rng, 0.3, 6) * np.arange(n) / _RATE + rng.uniform(0, 6))
+    pitch = _log_uniform(rng, 700, 1300) * 2 ** (rng.uniform(0.2, 0.6) * swing)
+    return _harmonics(rng, n, pitch, tilt=rng.uniform(1.5, 2.5), count=5) * _wander(rng, n, 0.2, 3)
 
 # %% ../../nbs/datasets/generated.ipynb #b07400c9
 def _tune(rng, n):
     starts = _starts(rng, n, _log_uniform(rng, 2, 8), 0.05)
-    scale = _log_uniform(rng, 220, 440)*2**(np.array([0, 2, 4, 7, 9, 12])/12)
+    scale = _log_uniform(rng, 220, 440) * 2 ** (np.array([0, 2, 4, 7, 9, 12]) / 12)
     voices = sum(_harmonics(rng, n, _steps(rng, n, starts, scale), tilt=rng.uniform(1, 1.8), count=8) for _ in range(2))
-    return voices*_strokes(rng, n, starts, 0.01, _log_uniform(rng, 0.1, 0.5))
+    return voices * _strokes(rng, n, starts, 0.01, _log_uniform(rng, 0.1, 0.5))
 
 # %% ../../nbs/datasets/generated.ipynb #157c1259
 _PLAYERS = dict(
-    bark=_bark, call=_call, drill=_drill, engine=_engine, fan=_fan,
-    hammer=_hammer, horn=_horn, shot=_shot, siren=_siren, tune=_tune)
-GENERATED_LABELS = tuple(_PLAYERS) # sorted
-GENERATED_NOTE = 'On generated sounds, no recordings: this shows that everything works, and is no result about real sound.' # beside every result
-GENERATED_VERSION = 1 # raised whenever the sound changes, so that no old cache is taken for new
+    bark=_bark,
+    call=_call,
+    drill=_drill,
+    engine=_engine,
+    fan=_fan,
+    hammer=_hammer,
+    horn=_horn,
+    shot=_shot,
+    siren=_siren,
+    tune=_tune,
+)
+GENERATED_LABELS = tuple(_PLAYERS)  # sorted
+GENERATED_NOTE = "On generated sounds, no recordings: this shows that everything works, and is no result about real sound."  # beside every result
+GENERATED_VERSION = 1  # raised whenever the sound changes, so that no old cache is taken for new
 
 # %% ../../nbs/datasets/generated.ipynb #79683a29
 def _source(rng, label, n):
     return _unit(_filtered(_PLAYERS[label](rng, n), _log_uniform(rng, 20, 150), _log_uniform(rng, 6000, 18000)))
 
+
 def _loudest(rng, y, n):
-    "The loudest of four slices of length `n`"
-    return max((y[o:o + n] for o in rng.integers(0, len(y) - n + 1, 4)), key=lambda part: np.sum(part*part))
+    "The loudest of four slices of length `n`."
+    return max((y[o : o + n] for o in rng.integers(0, len(y) - n + 1, 4)), key=lambda part: np.sum(part * part))
 
 # %% ../../nbs/datasets/generated.ipynb #784550e3
-def _decibels(rng, low, high): return 10**(rng.uniform(low, high)/20)
+def _decibels(rng, low, high):
+    return 10 ** (rng.uniform(low, high) / 20)
+
 
 def _slice(rng, source):
-    n = int(_RATE*min(4, rng.uniform(0.3, 6)))
+    n = int(_RATE * min(4, rng.uniform(0.3, 6)))
     street = _noise(rng, n, _log_uniform(rng, 30, 300), _log_uniform(rng, 800, 8000))
-    y = _unit(_loudest(rng, source, n)) + street*_decibels(rng, -30, -6)
-    if rng.uniform() < 0.25: y = y + _source(rng, rng.choice(GENERATED_LABELS), n)*_decibels(rng, -20, -6)
-    return y/np.abs(y).max()*_decibels(rng, -25, -1)
+    y = _unit(_loudest(rng, source, n)) + street * _decibels(rng, -30, -6)
+    if rng.uniform() < 0.25:
+        y = y + _source(rng, rng.choice(GENERATED_LABELS), n) * _decibels(rng, -20, -6)
+    return y / np.abs(y).max() * _decibels(rng, -25, -1)
 
 # %% ../../nbs/datasets/generated.ipynb #034f8e95
 def _write_part(folder, seed, label, fold):
     rng = np.random.default_rng(np.random.SeedSequence([seed, GENERATED_LABELS.index(label), fold]))
-    sources = [_source(rng, label, 5*_RATE) for _ in range(rng.integers(1, 3))]
-    names = ['a0', 'a1'] if len(sources) == 1 else ['a0', 'b0']
+    sources = [_source(rng, label, 5 * _RATE) for _ in range(rng.integers(1, 3))]
+    names = ["a0", "a1"] if len(sources) == 1 else ["a0", "b0"]
     for name in names:
-        y = np.round(_slice(rng, sources['ab'.index(name[0])])*32767).astype(np.int16)
-        sf.write(folder/label/f'{fold:02}{name}.wav', y, _RATE, subtype='PCM_16')
-    return [(f'{label}/{fold:02}{o}.wav', label, fold, f'{label}-{fold:02}{o[0]}') for o in names]
+        y = np.round(_slice(rng, sources["ab".index(name[0])]) * 32767).astype(np.int16)
+        sf.write(folder / label / f"{fold:02}{name}.wav", y, _RATE, subtype="PCM_16")
+    return [(f"{label}/{fold:02}{o}.wav", label, fold, f"{label}-{fold:02}{o[0]}") for o in names]
 
 # %% ../../nbs/datasets/generated.ipynb #29f78005
 def _write_generated(folder, seed):
-    for label in GENERATED_LABELS: (folder/label).mkdir()
+    for label in GENERATED_LABELS:
+        (folder / label).mkdir()
     parts = [(label, fold) for label in GENERATED_LABELS for fold in range(1, 11)]
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool: rows = pool.map(lambda part: _write_part(folder, seed, *part), parts)
-    pd.DataFrame([o for part in rows for o in part], columns=['path', 'label', 'fold', 'source']).to_csv(folder/'clips.csv', index=False)
-    (folder/'README.txt').write_text(_generated_note(seed))
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+        rows = pool.map(lambda part: _write_part(folder, seed, *part), parts)
+    pd.DataFrame([o for part in rows for o in part], columns=["path", "label", "fold", "source"]).to_csv(
+        folder / "clips.csv", index=False
+    )
+    (folder / "README.txt").write_text(_generated_note(seed))
 
 # %% ../../nbs/datasets/generated.ipynb #247f3d6d
-def _generated_note(seed): return f'Generated sound, no recordings: metaug, version {GENERATED_VERSION}, seed {seed}\n'
+def _generated_note(seed):
+    return f"Generated sound, no recordings: metaug, version {GENERATED_VERSION}, seed {seed}\n"
+
 
 def _is_generated(folder, seed):
-    try: return (folder/'README.txt').read_text() == _generated_note(seed) and len(list(folder.glob('*/*.wav'))) == 200
-    except (OSError, UnicodeDecodeError): return False
+    try:
+        return (folder / "README.txt").read_text() == _generated_note(seed) and len(list(folder.glob("*/*.wav"))) == 200
+    except (OSError, UnicodeDecodeError):
+        return False
 
 # %% ../../nbs/datasets/generated.ipynb #918e80f7
 def generate_clips(
-    folder:str|Path, # new folder; one that already holds this seed's clips is left as it is
-    *, seed:int=0, # ≥ 0: other sounds of the same classes
-)->Path: # the folder: 200 WAV files (16 bit, 44.1 kHz) and `clips.csv`
-    "Write the generated collection, the same bytes from the same seed"
-    if seed < 0: raise InputError(f'seed must be >= 0, got {seed}')
+    folder: str | Path,  # new folder; one that already holds this seed's clips is left as it is
+    *,
+    seed: int = 0,  # ≥ 0: other sounds of the same classes
+) -> Path:  # the folder: 200 WAV files (16 bit, 44.1 kHz) and `clips.csv`
+    "Write the generated collection, the same bytes from the same seed."
+    if seed < 0:
+        raise InputError(f"seed must be >= 0, got {seed}")
     folder = Path(folder)
     if not _is_used(folder):
-        try: _put_whole(folder, lambda building: _write_generated(building, seed))
-        except OSError as e: raise InputError(f'{folder}: generated sound can\'t be written there ({e.strerror})') from e
+        try:
+            _put_whole(folder, lambda building: _write_generated(building, seed))
+        except OSError as e:
+            raise InputError(f"{folder}: generated sound can't be written there ({e.strerror})") from e
     if not _is_generated(folder, seed):
-        raise InputError(f'{folder}: holds something else than the generated clips of seed {seed}, remove it or give another folder')
+        raise InputError(
+            f"{folder}: holds something else than the generated clips of seed {seed}, remove it or give another folder"
+        )
     return folder
 
 # %% ../../nbs/datasets/generated.ipynb #398cc01d
@@ -248,7 +293,8 @@ def _street(number, seconds):
     "Samples of a generated street at 44.1 kHz, float32, peak 0.9."
     rng, n = np.random.default_rng([2017, number]), int(seconds * SAMPLE_RATE)
     y = _coloured(rng, n, rng.uniform(1.2, 1.8)) * 0.3 + _coloured(rng, n, 0.3) * 0.03
-    for _ in range(rng.integers(3, 7)): y += _passing_engine(rng, seconds) * rng.uniform(0.2, 0.8)
+    for _ in range(rng.integers(3, 7)):
+        y += _passing_engine(rng, seconds) * rng.uniform(0.2, 0.8)
     y += _taps(rng, seconds, rng.uniform(150, 400), 0.01) + 0.2 * _taps(rng, seconds, rng.uniform(900, 2500), 0.1)
     return (y / abs(y).max() * 0.9).astype(np.float32)
 
@@ -258,9 +304,12 @@ def _kept_street(number, seconds):
     file = cache_folder() / f"street-v{_STREET}-{number}-{seconds:g}s.npy"
     with suppress(OSError, ValueError):  # not there yet, or damaged
         # np.load would take an archive for something else
-        with open(file, "rb") as f: kept = np.lib.format.read_array(f, allow_pickle=False)
-        if kept.dtype == np.float32 and kept.shape == (int(seconds * SAMPLE_RATE),): return kept
+        with open(file, "rb") as f:
+            kept = np.lib.format.read_array(f, allow_pickle=False)
+        if kept.dtype == np.float32 and kept.shape == (int(seconds * SAMPLE_RATE),):
+            return kept
     made, data = _street(number, seconds), io.BytesIO()
     np.save(data, made, allow_pickle=False)
-    with suppress(OSError): write_atomic(str(file), data.getvalue())  # where nothing can be kept it is made each time
+    with suppress(OSError):
+        write_atomic(str(file), data.getvalue())  # where nothing can be kept it is made each time
     return made

@@ -18,116 +18,148 @@ from ..core.checks import InputError
 from .tables import PARQUET_ERRORS, _as_text, _need_columns, _read_csv, check_parquet
 
 # %% ../../nbs/datasets/layouts.ipynb #bccf2b7e
-_COLUMNS = ('path', 'label', 'fold', 'source')
+_COLUMNS = ("path", "label", "fold", "source")
 
 # %% ../../nbs/datasets/layouts.ipynb #fdf35a28
 def _read_parquet(path):
     try:
         check_parquet(path, columns=list(_COLUMNS))
         names = pq.read_schema(path).names
-        table = pq.read_table(path, partitioning=None, columns=[o for o in _COLUMNS if o in names]).to_pandas(ignore_metadata=True)
+        table = pq.read_table(path, partitioning=None, columns=[o for o in _COLUMNS if o in names]).to_pandas(
+            ignore_metadata=True
+        )
         return table.reindex(columns=names)
-    except PARQUET_ERRORS as e: raise InputError(f'{path}: not a Parquet table that can be read ({e})') from e
+    except PARQUET_ERRORS as e:
+        raise InputError(f"{path}: not a Parquet table that can be read ({e})") from e
 
 # %% ../../nbs/datasets/layouts.ipynb #d47c4c35
 def _read_rows(path):
-    "A CSV or Parquet with `path`, `label` and perhaps `fold`, `source`; paths are relative to its own folder"
-    rows = _read_parquet(path) if path.suffix.lower() == '.parquet' else _read_csv(path)
-    _need_columns(path, rows, ['path', 'label'])
+    "A CSV or Parquet with `path`, `label` and perhaps `fold`, `source`; paths are relative to its own folder."
+    rows = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    _need_columns(path, rows, ["path", "label"])
     rows = rows[[o for o in _COLUMNS if o in rows]].map(_as_text)
-    for column in ('path', 'label'):
-        if (rows[column] == '').any(): raise InputError(f'{path}: {column} is empty in row {(rows[column] == "").argmax() + 1}')
-    return rows.assign(path=[path.parent/o for o in rows.path])
+    for column in ("path", "label"):
+        if (rows[column] == "").any():
+            raise InputError(f"{path}: {column} is empty in row {(rows[column] == '').argmax() + 1}")
+    return rows.assign(path=[path.parent / o for o in rows.path])
+
 
 def _read_selection(root):
-    "What `metaug select` has written, deformed sounds in the folds of their originals"
-    warnings.warn(f'{root}: is a selection, so that deformed sounds count as clips of their own, in tests too')
-    rows = _read_rows(root/'manifest.csv')
+    "What `metaug select` has written, deformed sounds in the folds of their originals."
+    warnings.warn(f"{root}: is a selection, so that deformed sounds count as clips of their own, in tests too")
+    rows = _read_rows(root / "manifest.csv")
     # `select` puts an apostrophe before what a spreadsheet would run
     return rows.assign(label=rows.label.str.removeprefix("'"), source=rows.source.str.removeprefix("'"))
 
 # %% ../../nbs/datasets/layouts.ipynb #dbeb0b2a
-_ESC50_TABLE,_URBANSOUND8K_TABLE = 'meta/esc50.csv','metadata/UrbanSound8K.csv' # by which their folders are known
+_ESC50_TABLE, _URBANSOUND8K_TABLE = "meta/esc50.csv", "metadata/UrbanSound8K.csv"  # by which their folders are known
 
 
 def _read_esc50(root, only_esc10):
-    rows = _read_csv(root/_ESC50_TABLE)
-    _need_columns(root/_ESC50_TABLE, rows, ['filename', 'fold', 'category', 'esc10', 'src_file'])
-    if only_esc10: rows = rows[rows.esc10.str.lower() == 'true']
-    paths = [root/'audio'/o for o in rows.filename]
-    return pd.DataFrame(dict(path=paths, label=rows.category.values, fold=rows.fold.values, source=rows.src_file.values))
+    rows = _read_csv(root / _ESC50_TABLE)
+    _need_columns(root / _ESC50_TABLE, rows, ["filename", "fold", "category", "esc10", "src_file"])
+    if only_esc10:
+        rows = rows[rows.esc10.str.lower() == "true"]
+    paths = [root / "audio" / o for o in rows.filename]
+    return pd.DataFrame(
+        dict(path=paths, label=rows.category.values, fold=rows.fold.values, source=rows.src_file.values)
+    )
 
 # %% ../../nbs/datasets/layouts.ipynb #20aee1d9
 def _read_urbansound8k(root):
-    rows = _read_csv(root/_URBANSOUND8K_TABLE)
-    _need_columns(root/_URBANSOUND8K_TABLE, rows, ['slice_file_name', 'fsID', 'fold', 'class'])
-    paths = [root/'audio'/f'fold{fold}'/name for fold,name in zip(rows.fold, rows.slice_file_name)]
-    return pd.DataFrame(dict(path=paths, label=rows['class'], fold=rows.fold, source=rows.fsID))
+    rows = _read_csv(root / _URBANSOUND8K_TABLE)
+    _need_columns(root / _URBANSOUND8K_TABLE, rows, ["slice_file_name", "fsID", "fold", "class"])
+    paths = [root / "audio" / f"fold{fold}" / name for fold, name in zip(rows.fold, rows.slice_file_name)]
+    return pd.DataFrame(dict(path=paths, label=rows["class"], fold=rows.fold, source=rows.fsID))
 
 # %% ../../nbs/datasets/layouts.ipynb #4642930f
 SOUND_SUFFIXES = set(
-    '.wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 '
-    '.m4a .aac .wma .mp4 .m4v .mov .mkv .avi .webm .3gp'.split())
-def _is_sound(name): return name[0] != '.' and os.path.splitext(name)[1].lower() in SOUND_SUFFIXES
+    ".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 "
+    ".m4a .aac .wma .mp4 .m4v .mov .mkv .avi .webm .3gp".split()
+)
+
+
+def _is_sound(name):
+    return name[0] != "." and os.path.splitext(name)[1].lower() in SOUND_SUFFIXES
+
 
 def _new_folders(where, names, seen):
-    real = {o: os.path.realpath(os.path.join(where, o)) for o in sorted(names) if o[0] != '.'}
+    real = {o: os.path.realpath(os.path.join(where, o)) for o in sorted(names) if o[0] != "."}
     new = [o for o in real if real[o] not in seen]
     seen.update(real.values())
     return new
 
 # %% ../../nbs/datasets/layouts.ipynb #1510f775
 def _sounds_below(root, unreadable):
-    "Paths of sounds; folders that can't be listed are put into `unreadable`, path and reason"
-    seen,note = {os.path.realpath(root)},lambda e: unreadable.append((str(e.filename), f'folder can\'t be read ({e.strerror})'))
-    for where,folders,files in os.walk(root, onerror=note, followlinks=True):
+    "Paths of sounds; folders that can't be listed are put into `unreadable`, path and reason."
+    seen, note = (
+        {os.path.realpath(root)},
+        lambda e: unreadable.append((str(e.filename), f"folder can't be read ({e.strerror})")),
+    )
+    for where, folders, files in os.walk(root, onerror=note, followlinks=True):
         folders[:] = _new_folders(where, folders, seen)
         yield from (Path(where, o) for o in sorted(files) if _is_sound(o) and _has_text_name(where, o, unreadable))
 
+
 def _has_text_name(where, name, unreadable):
     raw = os.fsencode(os.path.join(where, name))
-    try: return bool(raw.decode())
-    except UnicodeDecodeError: unreadable.append((raw.decode('utf-8', 'backslashreplace'), 'its name is not UTF-8, rename it'))
+    try:
+        return bool(raw.decode())
+    except UnicodeDecodeError:
+        unreadable.append((raw.decode("utf-8", "backslashreplace"), "its name is not UTF-8, rename it"))
 
 # %% ../../nbs/datasets/layouts.ipynb #abc682af
-_ESC_FOLDER,_ESC_FILE = re.compile(r'\d{3} - (.+)'),re.compile(r'(\d+)-(\d+)-[A-Z]+\.\w+')
+_ESC_FOLDER, _ESC_FILE = re.compile(r"\d{3} - (.+)"), re.compile(r"(\d+)-(\d+)-[A-Z]+\.\w+")
 
-def _is_first_esc(paths): return all(_ESC_FOLDER.fullmatch(o.parent.name) and _ESC_FILE.fullmatch(o.name) for o in paths)
+
+def _is_first_esc(paths):
+    return all(_ESC_FOLDER.fullmatch(o.parent.name) and _ESC_FILE.fullmatch(o.name) for o in paths)
+
 
 def _read_first_esc(paths):
-    "ESC as first published: `001 - Dog bark/1-100032-A.ogg` is take A of Freesound's 100032, in fold 1"
-    labels = [re.sub(r'\W+', '_', _ESC_FOLDER.fullmatch(o.parent.name)[1].lower()).strip('_') for o in paths]
-    folds,sources = [o.name.split('-')[0] for o in paths],[o.name.split('-')[1] for o in paths]
+    "ESC as first published: `001 - Dog bark/1-100032-A.ogg` is take A of Freesound's 100032, in fold 1."
+    labels = [re.sub(r"\W+", "_", _ESC_FOLDER.fullmatch(o.parent.name)[1].lower()).strip("_") for o in paths]
+    folds, sources = [o.name.split("-")[0] for o in paths], [o.name.split("-")[1] for o in paths]
     return pd.DataFrame(dict(path=paths, label=labels, fold=folds, source=sources))
 
 # %% ../../nbs/datasets/layouts.ipynb #d33bd8cf
 def _read_folder(root):
     paths = list(_sounds_below(root, unreadable := []))
     labelled = [o for o in paths if o.parent != root]
-    if not labelled: _refuse(unreadable, len(unreadable))
-    if not labelled: raise InputError(f'{root}: no sound in a subfolder, expected one subfolder for each class')
-    if len(labelled) < len(paths): warnings.warn(f'{root}: {len(paths) - len(labelled)} sounds lie in no class folder and are left out')
+    if not labelled:
+        _refuse(unreadable, len(unreadable))
+    if not labelled:
+        raise InputError(f"{root}: no sound in a subfolder, expected one subfolder for each class")
+    if len(labelled) < len(paths):
+        warnings.warn(f"{root}: {len(paths) - len(labelled)} sounds lie in no class folder and are left out")
     rows = _read_first_esc(labelled) if _is_first_esc(labelled) else _by_folder(root, labelled)
     rows.attrs.update(problems=unreadable, loose=[str(o) for o in paths if o.parent == root])
     return rows
 
+
 def _by_folder(root, labelled):
-    labels = [str(o)[len(str(root)):].strip(os.sep).split(os.sep)[0] for o in labelled]
-    if all(re.fullmatch(r'fold[ _-]?\d+', o.lower()) for o in labels):
-        raise InputError(f'{root}: {labels[0]} is a fold, not a class; give a folder of classes, or a CSV')
+    labels = [str(o)[len(str(root)) :].strip(os.sep).split(os.sep)[0] for o in labelled]
+    if all(re.fullmatch(r"fold[ _-]?\d+", o.lower()) for o in labels):
+        raise InputError(f"{root}: {labels[0]} is a fold, not a class; give a folder of classes, or a CSV")
     return pd.DataFrame(dict(path=labelled, label=labels))
 
 # %% ../../nbs/datasets/layouts.ipynb #9b59101d
 def _read_layout(root, only_esc10=False):
-    if root.name == 'audio' and any((root.parent/o).is_file() for o in (_ESC50_TABLE, _URBANSOUND8K_TABLE)): root = root.parent
-    if (root/_ESC50_TABLE).is_file(): return root, _read_esc50(root, only_esc10)
-    if (root/_URBANSOUND8K_TABLE).is_file(): return root, _read_urbansound8k(root)
-    if (root/'clips.csv').is_file(): return root, _read_rows(root/'clips.csv')
-    if (root/'manifest.csv').is_file() and (root/'.metaug.json').is_file(): return root, _read_selection(root) # `features.MARK`: the manifest is ours
+    if root.name == "audio" and any((root.parent / o).is_file() for o in (_ESC50_TABLE, _URBANSOUND8K_TABLE)):
+        root = root.parent
+    if (root / _ESC50_TABLE).is_file():
+        return root, _read_esc50(root, only_esc10)
+    if (root / _URBANSOUND8K_TABLE).is_file():
+        return root, _read_urbansound8k(root)
+    if (root / "clips.csv").is_file():
+        return root, _read_rows(root / "clips.csv")
+    if (root / "manifest.csv").is_file() and (root / ".metaug.json").is_file():
+        return root, _read_selection(root)  # `features.MARK`: the manifest is ours
     return root, _read_folder(root)
 
 # %% ../../nbs/datasets/layouts.ipynb #7880c30a
 def _refuse(problems, count):
-    if not problems: return
-    others = f' (and {len(problems) - 1} more of {count} files can\'t be used)' if len(problems) > 1 else ''
-    raise InputError(f'{problems[0][0]}: {problems[0][1]}{others}')
+    if not problems:
+        return
+    others = f" (and {len(problems) - 1} more of {count} files can't be used)" if len(problems) > 1 else ""
+    raise InputError(f"{problems[0][0]}: {problems[0][1]}{others}")

@@ -19,89 +19,123 @@ from ..core.checks import InputError
 from ..core.files import cache_folder
 
 # %% ../../nbs/datasets/published.ipynb #46c9126d
-def data_folders(
-)->list[Path]: # most wanted first
-    "Folders in which a published collection is looked for by name"
-    given = os.environ.get('METAUG_DATA')
-    beside = [Path(os.path.expanduser(given))] if given else [o/'shared'/'data' for o in list(Path.cwd().parents)[:3]]
+def data_folders() -> list[Path]:  # most wanted first
+    "Folders in which a published collection is looked for by name."
+    given = os.environ.get("METAUG_DATA")
+    beside = (
+        [Path(os.path.expanduser(given))] if given else [o / "shared" / "data" for o in list(Path.cwd().parents)[:3]]
+    )
     return [*beside, cache_folder()]
 
 # %% ../../nbs/datasets/published.ipynb #e567e79a
-_ESC50 = dict(page='https://github.com/karolpiczak/ESC-50', file='ESC-50-master.zip', folder='ESC-50-master', size='0.6 GB', bytes=None,
-              md5='7771e4b9d86d0945acce719c7a59305a', urls=('https://github.com/karolpiczak/ESC-50/archive/master.zip',
-                                                            'https://paddleaudio.bj.bcebos.com/datasets/ESC-50-master.zip'))
-_URBANSOUND8K = dict(page='https://zenodo.org/records/1203745', file='UrbanSound8K.tar.gz', folder='UrbanSound8K', size='6.0 GB',
-                     bytes=6023741708, md5='9aa69802bbf37fb986f71ec1483a196e',
-                     urls=('https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz?download=1',))
+_ESC50 = dict(
+    page="https://github.com/karolpiczak/ESC-50",
+    file="ESC-50-master.zip",
+    folder="ESC-50-master",
+    size="0.6 GB",
+    bytes=None,
+    md5="7771e4b9d86d0945acce719c7a59305a",
+    urls=(
+        "https://github.com/karolpiczak/ESC-50/archive/master.zip",
+        "https://paddleaudio.bj.bcebos.com/datasets/ESC-50-master.zip",
+    ),
+)
+_URBANSOUND8K = dict(
+    page="https://zenodo.org/records/1203745",
+    file="UrbanSound8K.tar.gz",
+    folder="UrbanSound8K",
+    size="6.0 GB",
+    bytes=6023741708,
+    md5="9aa69802bbf37fb986f71ec1483a196e",
+    urls=("https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz?download=1",),
+)
 
 # %% ../../nbs/datasets/published.ipynb #6df0380d
 ARCHIVES = dict(esc10=_ESC50, esc50=_ESC50, urbansound8k=_URBANSOUND8K)
-_FOLDER_NAMES = dict(esc10=('esc10', 'ESC-10', 'ESC-10-master', 'esc50', 'ESC-50', 'ESC-50-master'),
-                     esc50=('esc50', 'ESC-50', 'ESC-50-master'),
-                     urbansound8k=('urbansound8k', 'UrbanSound8K'))
+_FOLDER_NAMES = dict(
+    esc10=("esc10", "ESC-10", "ESC-10-master", "esc50", "ESC-50", "ESC-50-master"),
+    esc50=("esc50", "ESC-50", "ESC-50-master"),
+    urbansound8k=("urbansound8k", "UrbanSound8K"),
+)
 
 # %% ../../nbs/datasets/published.ipynb #d763efc8
 def _how_to_get(name):
     archive = ARCHIVES[name]
-    return f'take {archive["file"]} ({archive["size"]}) from {archive["page"]} and unpack it so that METAUG_DATA/{archive["folder"]} exists'
+    return f"take {archive['file']} ({archive['size']}) from {archive['page']} and unpack it so that METAUG_DATA/{archive['folder']} exists"
+
 
 def _find(name):
-    places = [o/folder for o in data_folders() for folder in _FOLDER_NAMES[name]]
+    places = [o / folder for o in data_folders() for folder in _FOLDER_NAMES[name]]
     found = next((o for o in places if o.is_dir()), None)
     if found is None:
-        looked = ' or '.join(map(str, data_folders()))
-        raise InputError(f'{name} is not under {looked}: download it (metaug data {name} --download), or {_how_to_get(name)}')
+        looked = " or ".join(map(str, data_folders()))
+        raise InputError(
+            f"{name} is not under {looked}: download it (metaug data {name} --download), or {_how_to_get(name)}"
+        )
     return found
 
 # %% ../../nbs/datasets/published.ipynb #a3536ed4
 def _refuse_outside(names, folder):
-    "An archive may only write below its folder"
-    outside = [o for o in names if not (Path(folder)/o).resolve().is_relative_to(Path(folder).resolve())]
-    if outside: raise tarfile.TarError(f'{outside[0]} lies outside its folder')
+    "An archive may only write below its folder."
+    outside = [o for o in names if not (Path(folder) / o).resolve().is_relative_to(Path(folder).resolve())]
+    if outside:
+        raise tarfile.TarError(f"{outside[0]} lies outside its folder")
+
 
 def _untar(archive, folder):
     with tarfile.open(archive) as t:
-        t.extraction_filter = getattr(tarfile, 'data_filter', None) # Python before 3.11.4 has none
-        members = [o for o in t.getmembers() if o.isfile() or o.isdir()] # no links, no devices
+        t.extraction_filter = getattr(tarfile, "data_filter", None)  # Python before 3.11.4 has none
+        members = [o for o in t.getmembers() if o.isfile() or o.isdir()]  # no links, no devices
         _refuse_outside([o.name for o in members], folder)
         t.extractall(folder, members=members)
+
 
 def _unpack(archive, folder):
     try:
         if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as z: z.extractall(folder)
-        else: _untar(archive, folder)
+            with zipfile.ZipFile(archive) as z:
+                z.extractall(folder)
+        else:
+            _untar(archive, folder)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as e:
-        raise InputError(f'{archive}: not an archive that can be unpacked ({e})') from e
+        raise InputError(f"{archive}: not an archive that can be unpacked ({e})") from e
 
 # %% ../../nbs/datasets/published.ipynb #dd39a24c
 def _fetch(archive, folder, progress):
-    "The archive's file, from the first address that gives the right bytes"
+    "The archive's file, from the first address that gives the right bytes."
     troubles = []
-    for url in archive['urls']:
-        try: return Path(pooch.retrieve(url, f'md5:{archive["md5"]}', archive['file'], folder, progressbar=progress))
-        except (OSError, ValueError) as e: # requests' errors are OSErrors, a wrong checksum is a ValueError
-            why = type(e).__name__ if isinstance(e, OSError) else 'wrong checksum' # a line of requests' own is longer than a screen
-            troubles.append(f'{urlsplit(url).netloc}: {why}')
-    raise InputError(f'{archive["file"]} could not be downloaded ({"; ".join(troubles)})')
+    for url in archive["urls"]:
+        try:
+            return Path(pooch.retrieve(url, f"md5:{archive['md5']}", archive["file"], folder, progressbar=progress))
+        except (OSError, ValueError) as e:  # requests' errors are OSErrors, a wrong checksum is a ValueError
+            why = (
+                type(e).__name__ if isinstance(e, OSError) else "wrong checksum"
+            )  # a line of requests' own is longer than a screen
+            troubles.append(f"{urlsplit(url).netloc}: {why}")
+    raise InputError(f"{archive['file']} could not be downloaded ({'; '.join(troubles)})")
 
 # %% ../../nbs/datasets/published.ipynb #d3e1bcd6
 def download(
-    name:str, # `esc10`, `esc50` (one archive holds both) or `urbansound8k`
-    *, folder:str|Path|None=None, # where to put it; the cache folder by default
-    progress:bool=False, # whether to show a progress bar
-)->Path: # the collection's folder, for `load_clips`
-    "Fetch, verify and unpack a published collection; one that is there already is left as it is"
-    if name not in ARCHIVES: raise InputError(f'only {", ".join(ARCHIVES)} can be downloaded, got {name}')
-    archive,folder = ARCHIVES[name],Path(folder or cache_folder())
-    target = folder/archive['folder']
-    if target.is_dir(): return target
-    try: fetched = _fetch(archive, folder, progress)
-    except InputError as e: raise InputError(f'{e}; {_how_to_get(name)}') from e
-    if archive['bytes'] not in (None, fetched.stat().st_size):
-        raise InputError(f'{fetched}: must have {archive["bytes"]} bytes, has {fetched.stat().st_size}')
+    name: str,  # `esc10`, `esc50` (one archive holds both) or `urbansound8k`
+    *,
+    folder: str | Path | None = None,  # where to put it; the cache folder by default
+    progress: bool = False,  # whether to show a progress bar
+) -> Path:  # the collection's folder, for `load_clips`
+    "Fetch, verify and unpack a published collection; one that is there already is left as it is."
+    if name not in ARCHIVES:
+        raise InputError(f"only {', '.join(ARCHIVES)} can be downloaded, got {name}")
+    archive, folder = ARCHIVES[name], Path(folder or cache_folder())
+    target = folder / archive["folder"]
+    if target.is_dir():
+        return target
+    try:
+        fetched = _fetch(archive, folder, progress)
+    except InputError as e:
+        raise InputError(f"{e}; {_how_to_get(name)}") from e
+    if archive["bytes"] not in (None, fetched.stat().st_size):
+        raise InputError(f"{fetched}: must have {archive['bytes']} bytes, has {fetched.stat().st_size}")
     with tempfile.TemporaryDirectory(dir=folder) as unpacked:
         _unpack(fetched, unpacked)
-        os.replace(Path(unpacked)/archive['folder'], target)
+        os.replace(Path(unpacked) / archive["folder"], target)
     fetched.unlink()
     return target

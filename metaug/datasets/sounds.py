@@ -20,94 +20,135 @@ from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, MAX_SECONDS, SAMPLE_RATE
 
 # %% ../../nbs/datasets/sounds.ipynb #6a1a037a
-_UNKNOWN = 2**63 - 1 # libsndfile's number of frames for a FLAC that states none
+_UNKNOWN = 2**63 - 1  # libsndfile's number of frames for a FLAC that states none
 
 # %% ../../nbs/datasets/sounds.ipynb #c09c1289
-_STATED = re.compile(r'^ ?(?:data|SSND| Data Size|riff) *: (\d+) \(should be (\d+)\)', re.M) # WAV, AIFF, AU, W64
+_STATED = re.compile(r"^ ?(?:data|SSND| Data Size|riff) *: (\d+) \(should be (\d+)\)", re.M)  # WAV, AIFF, AU, W64
+
 
 def _is_cut(log):
-    sizes = [(int(stated), int(found)) for stated,found in _STATED.findall(log)]
-    return any(found < 0.99*stated and stated < 0x7fff0000 for stated,found in sizes)
+    sizes = [(int(stated), int(found)) for stated, found in _STATED.findall(log)]
+    return any(found < 0.99 * stated and stated < 0x7FFF0000 for stated, found in sizes)
 
 # %% ../../nbs/datasets/sounds.ipynb #ac6b6195
-_KBITS = {True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320), # of MPEG 1, layer III
-    False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)} # of MPEG 2 and 2.5
+_KBITS = {
+    True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # of MPEG 1, layer III
+    False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}  # of MPEG 2 and 2.5
+
 
 def _mp3_frame(head):
-    "Length in bytes and samples of the MP3 frame that begins with these 32 bits; none if it is no beginning of a frame"
-    version,layer,kbit,rate,padded = head>>19 & 3, head>>17 & 3, head>>12 & 15, head>>10 & 3, head>>9 & 1
-    if head>>21 != 0x7ff or version == 1 or layer != 1 or kbit in (0, 15) or rate == 3: return None
-    samples,rate = 1152 if version == 3 else 576, (44100, 48000, 32000)[rate]>>{3: 0, 2: 1, 0: 2}[version]
-    return samples//8*_KBITS[version == 3][kbit - 1]*1000//rate + padded, samples
+    "Length in bytes and samples of the MP3 frame that begins with these 32 bits; none if it is no beginning of a frame."
+    version, layer, kbit, rate, padded = head >> 19 & 3, head >> 17 & 3, head >> 12 & 15, head >> 10 & 3, head >> 9 & 1
+    if head >> 21 != 0x7FF or version == 1 or layer != 1 or kbit in (0, 15) or rate == 3:
+        return None
+    samples, rate = 1152 if version == 3 else 576, (44100, 48000, 32000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    return samples // 8 * _KBITS[version == 3][kbit - 1] * 1000 // rate + padded, samples
 
-_BEGINNING = re.compile(b'\xff[\xe2\xe3\xf2\xf3\xfa\xfb]') # of a layer III frame
-_ALIKE = 0xfffe0c00 # the bits of a frame's head that are the same in all frames of a file: MPEG version, layer, rate
+
+_BEGINNING = re.compile(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # of a layer III frame
+_ALIKE = 0xFFFE0C00  # the bits of a frame's head that are the same in all frames of a file: MPEG version, layer, rate
+
 
 def _mp3_samples(path):
-    "Samples a channel that an MP3's frames hold, counted frame by frame; what a tag or a picture holds is no frame, since none like it follows"
-    with open(path, 'rb') as file: data,at,total = file.read(1<<28), 0, 0 # an hour has at most 144 MB
-    def head(at): return int.from_bytes(data[at:at + 4], 'big') if at + 4 <= len(data) else 0
-    if data[:3] == b'ID3': at = 10 + sum((byte & 127)<<shift for byte,shift in zip(data[6:10], (21, 14, 7, 0)))
+    "Samples a channel that an MP3's frames hold, counted frame by frame; what a tag or a picture holds is no frame, since none like it follows."
+    with open(path, "rb") as file:
+        data, at, total = file.read(1 << 28), 0, 0  # an hour has at most 144 MB
+
+    def head(at):
+        return int.from_bytes(data[at : at + 4], "big") if at + 4 <= len(data) else 0
+
+    if data[:3] == b"ID3":
+        at = 10 + sum((byte & 127) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0)))
     while 0 <= at <= len(data) - 4:
-        frame,after = _mp3_frame(head(at)), 0
-        if frame: after = at + frame[0]
-        if frame and ((head(after) ^ head(at)) & _ALIKE == 0 or after == len(data) or data[after:after + 3] in (b'TAG', b'APE', b'ID3')):
-            at,total = after, total + frame[1]
-        else: at = found.start() if (found := _BEGINNING.search(data, at + 1)) else -1
+        frame, after = _mp3_frame(head(at)), 0
+        if frame:
+            after = at + frame[0]
+        if frame and (
+            (head(after) ^ head(at)) & _ALIKE == 0
+            or after == len(data)
+            or data[after : after + 3] in (b"TAG", b"APE", b"ID3")
+        ):
+            at, total = after, total + frame[1]
+        else:
+            at = found.start() if (found := _BEGINNING.search(data, at + 1)) else -1
     return total
 
+
 def _check_header(path, sound):
-    seconds = sound.frames/sound.samplerate
-    if sound.frames == _UNKNOWN: raise InputError(f'{path}: its header states no length (written to a pipe?), write it to a file again')
-    if _is_cut(sound.extra_info): raise InputError(f'{path}: the file is cut short, its header states more sound than it holds')
+    seconds = sound.frames / sound.samplerate
+    if sound.frames == _UNKNOWN:
+        raise InputError(f"{path}: its header states no length (written to a pipe?), write it to a file again")
+    if _is_cut(sound.extra_info):
+        raise InputError(f"{path}: the file is cut short, its header states more sound than it holds")
     if sound.frames > MAX_FRAMES or seconds > MAX_SECONDS:
-        raise InputError(f'{path}: its header states {sound.frames} frames ({seconds:.0f} s), '
-            f'at most {MAX_SECONDS} s or {MAX_FRAMES} frames are read')
-    if sound.format == 'MP3' and (whole := _mp3_samples(path)) > 1.02*sound.frames + 4608: # the encoder's own delay is no sound
-        raise InputError(f'{path}: {seconds:.1f} of its {whole/sound.samplerate:.1f} s can be read (MP3 files joined to one, '
-            'or of variable rate without a Xing header), convert it to WAV or FLAC')
+        raise InputError(
+            f"{path}: its header states {sound.frames} frames ({seconds:.0f} s), "
+            f"at most {MAX_SECONDS} s or {MAX_FRAMES} frames are read"
+        )
+    if (
+        sound.format == "MP3" and (whole := _mp3_samples(path)) > 1.02 * sound.frames + 4608
+    ):  # the encoder's own delay is no sound
+        raise InputError(
+            f"{path}: {seconds:.1f} of its {whole / sound.samplerate:.1f} s can be read (MP3 files joined to one, "
+            "or of variable rate without a Xing header), convert it to WAV or FLAC"
+        )
 
 # %% ../../nbs/datasets/sounds.ipynb #5a12b030
 def _open_sound(path):
-    if not os.path.isfile(path): raise InputError(f'{path}: {"not a regular file" if os.path.exists(path) else "no such file"}')
-    if not os.path.getsize(path): raise InputError(f'{path}: the file is empty (0 bytes)')
-    try: sound = sf.SoundFile(path)
-    except (sf.SoundFileError, TypeError, OSError) as e: # TypeError: a headerless .raw
-        reason = getattr(e, 'error_string', str(e))
-        if 'does not exist' in reason: reason = 'Format not recognised.' # so libsndfile says of what is no MP3
-        raise InputError(f'{path}: not a sound file that can be read ({reason})') from e
-    try: _check_header(path, sound)
-    except InputError: sound.close(); raise
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: {'not a regular file' if os.path.exists(path) else 'no such file'}")
+    if not os.path.getsize(path):
+        raise InputError(f"{path}: the file is empty (0 bytes)")
+    try:
+        sound = sf.SoundFile(path)
+    except (sf.SoundFileError, TypeError, OSError) as e:  # TypeError: a headerless .raw
+        reason = getattr(e, "error_string", str(e))
+        if "does not exist" in reason:
+            reason = "Format not recognised."  # so libsndfile says of what is no MP3
+        raise InputError(f"{path}: not a sound file that can be read ({reason})") from e
+    try:
+        _check_header(path, sound)
+    except InputError:
+        sound.close()
+        raise
     return sound
 
 # %% ../../nbs/datasets/sounds.ipynb #d18815ef
-def _mono_blocks(sound, n=1<<18):
-    "Blocks of at most `n` frames, channels averaged"
-    with np.errstate(all='ignore'): # infinities are looked for at the end
-        while len(block := sound.read(n, dtype='float32', always_2d=True)):
-            yield block.mean(1, dtype=np.float64).astype(np.float32) if block.shape[1] > 1 else block[:,0]
+def _mono_blocks(sound, n=1 << 18):
+    "Blocks of at most `n` frames, channels averaged."
+    with np.errstate(all="ignore"):  # infinities are looked for at the end
+        while len(block := sound.read(n, dtype="float32", always_2d=True)):
+            yield block.mean(1, dtype=np.float64).astype(np.float32) if block.shape[1] > 1 else block[:, 0]
 
 # %% ../../nbs/datasets/sounds.ipynb #d50e76e4
 def _read_mono(path):
-    "Waveform and rate as they are in the file"
+    "Waveform and rate as they are in the file."
     with _open_sound(path) as sound:
-        try: y = np.concatenate([np.zeros(0, np.float32), *_mono_blocks(sound)])
-        except sf.SoundFileError as e: raise InputError(f'{path}: the file is damaged or cut short ({e})') from e
-        if len(y) < 0.99*sound.frames - 2304: # an MP3's first and last frame may be padding
-            raise InputError(f'{path}: the file is cut short, {len(y)} of {sound.frames} frames can be read')
+        try:
+            y = np.concatenate([np.zeros(0, np.float32), *_mono_blocks(sound)])
+        except sf.SoundFileError as e:
+            raise InputError(f"{path}: the file is damaged or cut short ({e})") from e
+        if len(y) < 0.99 * sound.frames - 2304:  # an MP3's first and last frame may be padding
+            raise InputError(f"{path}: the file is cut short, {len(y)} of {sound.frames} frames can be read")
         return y, sound.samplerate
 
 # %% ../../nbs/datasets/sounds.ipynb #f987f0a8
 def read_audio(
-    path:str|Path, # sound file in any format that libsndfile reads, up to an hour
-    *, sr:int=44100, # rate of the result, Hz, > 0
-)->np.ndarray: # waveform, mono, float32, shape (n,), in [-1, 1]
-    "Read a sound: channels averaged, resampled (soxr HQ), clipped; `InputError` where it can't be read whole"
-    if not 0 < sr <= 1_000_000: raise InputError(f'sr must be > 0 and at most 1000000, got {sr}')
-    y,rate = _read_mono(path)
-    if rate != sr and len(y): y = soxr.resample(y, rate, sr, quality='HQ')
-    if not len(y): raise InputError(f'{path}: holds no sound')
-    if not np.isfinite(y).all(): raise InputError(f'{path}: holds samples that are not finite (NaN or infinity)')
+    path: str | Path,  # sound file in any format that libsndfile reads, up to an hour
+    *,
+    sr: int = 44100,  # rate of the result, Hz, > 0
+) -> np.ndarray:  # waveform, mono, float32, shape (n,), in [-1, 1]
+    "Read a sound: channels averaged, resampled (soxr HQ), clipped; `InputError` where it can't be read whole."
+    if not 0 < sr <= 1_000_000:
+        raise InputError(f"sr must be > 0 and at most 1000000, got {sr}")
+    y, rate = _read_mono(path)
+    if rate != sr and len(y):
+        y = soxr.resample(y, rate, sr, quality="HQ")
+    if not len(y):
+        raise InputError(f"{path}: holds no sound")
+    if not np.isfinite(y).all():
+        raise InputError(f"{path}: holds samples that are not finite (NaN or infinity)")
     return np.clip(y, -1, 1)
 
 # %% ../../nbs/datasets/sounds.ipynb #7eedfc97

@@ -19,57 +19,81 @@ import pyarrow.parquet as pq
 from ..core.checks import InputError
 
 # %% ../../nbs/datasets/tables.ipynb #97b3e8e6
-MAX_ROWS = 5_000_000 # rows of a table of clips
-MAX_TABLE_BYTES = 1<<28 # of its file and, in Parquet, of what is packed in it
-MAX_TEXT = 1<<16 # characters of a cell, and of all column names together
+MAX_ROWS = 5_000_000  # rows of a table of clips
+MAX_TABLE_BYTES = 1 << 28  # of its file and, in Parquet, of what is packed in it
+MAX_TEXT = 1 << 16  # characters of a cell, and of all column names together
+
 
 def _read_csv(path):
     try:
-        with open(path, 'rb') as f: head = f.readline(MAX_TEXT + 1)
+        with open(path, "rb") as f:
+            head = f.readline(MAX_TEXT + 1)
         if os.path.getsize(path) > MAX_TABLE_BYTES or len(head) > MAX_TEXT:
-            raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB, or a first line of over {MAX_TEXT} bytes')
+            raise ValueError(f"over {MAX_TABLE_BYTES >> 20} MB, or a first line of over {MAX_TEXT} bytes")
         with warnings.catch_warnings():
-            warnings.simplefilter('error', pd.errors.ParserWarning) # rows longer than the first line
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', nrows=MAX_ROWS, index_col=False)
-    except (ValueError, OSError, pd.errors.ParserWarning) as e: raise InputError(f'{path}: not a CSV table that can be read ({e})') from e
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the first line
+            return pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding="utf-8-sig", nrows=MAX_ROWS, index_col=False
+            )
+    except (ValueError, OSError, pd.errors.ParserWarning) as e:
+        raise InputError(f"{path}: not a CSV table that can be read ({e})") from e
 
 # %% ../../nbs/datasets/tables.ipynb #b8506fce
-_TEXT_OR_NUMBER = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer,
-                   pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+_TEXT_OR_NUMBER = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_boolean,
+    pa.types.is_null,
+)
 
 
-def _is_plain(kind): return any(test(kind.value_type if pa.types.is_dictionary(kind) else kind) for test in _TEXT_OR_NUMBER)
+def _is_plain(kind):
+    return any(test(kind.value_type if pa.types.is_dictionary(kind) else kind) for test in _TEXT_OR_NUMBER)
 
 
 def _check_statements(schema, about, columns):
-    if twice := [o for o in columns if schema.names.count(o) > 1]: raise ValueError(f'column {twice[0]} is there twice')
+    if twice := [o for o in columns if schema.names.count(o) > 1]:
+        raise ValueError(f"column {twice[0]} is there twice")
     if odd := [o for o in columns if not _is_plain(schema.field(o).type)]:
-        raise ValueError(f'column {odd[0]} holds neither text nor numbers')
-    if about.num_rows > MAX_ROWS: raise ValueError(f'{about.num_rows} rows, at most {MAX_ROWS} are read')
+        raise ValueError(f"column {odd[0]} holds neither text nor numbers")
+    if about.num_rows > MAX_ROWS:
+        raise ValueError(f"{about.num_rows} rows, at most {MAX_ROWS} are read")
     # of whole groups: pyarrow 26 ends the process when asked for a damaged column
     unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-    if unpacked > MAX_TABLE_BYTES: raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB when unpacked')
+    if unpacked > MAX_TABLE_BYTES:
+        raise ValueError(f"over {MAX_TABLE_BYTES >> 20} MB when unpacked")
 
 # %% ../../nbs/datasets/tables.ipynb #2cc00af5
 def _text_bytes(chunk):
-    "What a chunk of a column takes when each row has its own text"
-    if not isinstance(chunk, pa.DictionaryArray): return chunk.nbytes
-    lengths = pc.binary_length(chunk.dictionary) if len(chunk.dictionary) and not pa.types.is_integer(chunk.dictionary.type) else None
+    "What a chunk of a column takes when each row has its own text."
+    if not isinstance(chunk, pa.DictionaryArray):
+        return chunk.nbytes
+    lengths = (
+        pc.binary_length(chunk.dictionary)
+        if len(chunk.dictionary) and not pa.types.is_integer(chunk.dictionary.type)
+        else None
+    )
     return 0 if lengths is None else pc.sum(pc.cast(pc.take(lengths, chunk.indices), pa.int64())).as_py() or 0
 
+
 def check_parquet(
-    file:str|Path, # or an open file
-    *, columns:list[str]|None=None, # those that will be read; all by default
+    file: str | Path,  # or an open file
+    *,
+    columns: list[str] | None = None,  # those that will be read; all by default
 ):
-    "A `ValueError` for a Parquet table of too many rows, of too much text, or of anything else than texts and numbers"
+    "A `ValueError` for a Parquet table of too many rows, of too much text, or of anything else than texts and numbers."
     with pq.ParquetFile(file) as whole:
         columns = whole.schema_arrow.names if columns is None else [o for o in columns if o in whole.schema_arrow.names]
         _check_statements(whole.schema_arrow, whole.metadata, columns)
-    if hasattr(file, 'seek'): file.seek(0)
-    with pq.ParquetFile(file, read_dictionary=columns) as packed: table = packed.read(columns=columns)
+    if hasattr(file, "seek"):
+        file.seek(0)
+    with pq.ParquetFile(file, read_dictionary=columns) as packed:
+        table = packed.read(columns=columns)
     table.validate(full=True)  # text that is no UTF-8 too
     if sum(_text_bytes(chunk) for column in table.columns for chunk in column.chunks) > MAX_TABLE_BYTES:
-        raise ValueError(f'over {MAX_TABLE_BYTES >> 20} MB of text')
+        raise ValueError(f"over {MAX_TABLE_BYTES >> 20} MB of text")
 
 # %% ../../nbs/datasets/tables.ipynb #c6b7a2a5
 # what pyarrow raises on damaged files
@@ -78,8 +102,11 @@ PARQUET_ERRORS = (ValueError, OSError, NotImplementedError, MemoryError, LookupE
 # %% ../../nbs/datasets/tables.ipynb #d370b2e1
 def _need_columns(path, rows, needed):
     missing = [o for o in needed if o not in rows]
-    if missing: raise InputError(f'{path}: column {missing[0]} is missing, it has {", ".join(map(str, rows.columns))}')
-    if not len(rows): raise InputError(f'{path}: holds no rows')
+    if missing:
+        raise InputError(f"{path}: column {missing[0]} is missing, it has {', '.join(map(str, rows.columns))}")
+    if not len(rows):
+        raise InputError(f"{path}: holds no rows")
 
 # %% ../../nbs/datasets/tables.ipynb #51d39cce
-def _as_text(value): return '' if value is None or isinstance(value, float) and np.isnan(value) else str(value)
+def _as_text(value):
+    return "" if value is None or isinstance(value, float) and np.isnan(value) else str(value)

@@ -61,11 +61,14 @@ __all__ = [
     "workers",
 ]
 
-__getattr__ = renamed(__name__, {
-    "do_all": "run_tasks",
-    "do": "run_task",
-    "sweep": "remove_partials",
-    "NETS": "EMBEDDINGS",
-    "get_net": "embedding_learner",
-    "embedded": "embedding_of",
-})
+__getattr__ = renamed(
+    __name__,
+    {
+        "do_all": "run_tasks",
+        "do": "run_task",
+        "sweep": "remove_partials",
+        "NETS": "EMBEDDINGS",
+        "get_net": "embedding_learner",
+        "embedded": "embedding_of",
+    },
+)

@@ -28,29 +28,36 @@ def _samples_of(scheme):
     return 1 if scheme == "none" else 5 if scheme.startswith("only-") else VERSIONS
 
 
-def _is_held_out(task, clips): return clips.fold.isin(task.inputs.get("excluded") or task.inputs["pair"])
+def _is_held_out(task, clips):
+    return clips.fold.isin(task.inputs.get("excluded") or task.inputs["pair"])
 
 
 def _epoch(task, clips):
     "Patches that a training learns from in an epoch, and how many a step takes."
     how, n = task.inputs, int((~_is_held_out(task, clips)).sum())
-    if how.get("net") == "npair": return n, 2 * clips.label.nunique()
-    return n * (_samples_of(how["scheme"]) if how.get("budget") == "epochs" else PATCHES_PER_CLIP), RECIPES[how["recipe"]].bs
+    if how.get("net") == "npair":
+        return n, 2 * clips.label.nunique()
+    return n * (_samples_of(how["scheme"]) if how.get("budget") == "epochs" else PATCHES_PER_CLIP), RECIPES[
+        how["recipe"]
+    ].bs
 
 
 def _steps_of(task, clips):
     "Optimiser's steps of a training."
-    if task.kind not in ("net", "classifier"): return 0
+    if task.kind not in ("net", "classifier"):
+        return 0
     patches, bs = _epoch(task, clips)
     return task.inputs["epochs"] * -(-patches // bs)
 
 
 def _patches(task, clips):
     "Patches that a training goes through, scored ones at a third."
-    if task.kind not in ("net", "classifier"): return 0
+    if task.kind not in ("net", "classifier"):
+        return 0
     seconds = clips.seconds[_is_held_out(task, clips)]
     scored = sum(len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))) for s in seconds) / 3
-    if task.inputs.get("net") == "npair": scored /= 5  # every fifth epoch
+    if task.inputs.get("net") == "npair":
+        scored /= 5  # every fifth epoch
     return task.inputs["epochs"] * (_epoch(task, clips)[0] + scored)
 
 
@@ -59,7 +66,10 @@ def _role_ratio(graph):
     pairs = [(t, v) for t in graph.tests for v in graph.valid_folds(t)]
     sets = {frozenset(pair) for pair in pairs}
     triples = {pair | {i} for pair in sets for i in graph.folds if i not in pair}
-    return {"metric nets": len(pairs) * (len(graph.folds) - 2) / max(1, len(triples)), "classifiers": len(pairs) / len(sets)}
+    return {
+        "metric nets": len(pairs) * (len(graph.folds) - 2) / max(1, len(triples)),
+        "classifiers": len(pairs) / len(sets),
+    }
 
 
 def _store_row(graph, clips, cache):
@@ -82,13 +92,20 @@ def outline(
     row, seconds = _store_row(graph, clips, cache)
     rows, hours = {"store": dict(row, steps=0, patches=0)}, {"store": seconds / (deforming or math.nan)}
     for stage, tasks in graph.stages.items():
-        if not tasks: continue
+        if not tasks:
+            continue
         todo = [task for task in tasks if not task.done(cache)]
         patches = int(sum(_patches(task, clips) for task in todo))
-        rows[stage] = dict(tasks=len(tasks), done=len(tasks) - len(todo), steps=sum(_steps_of(task, clips) for task in todo), patches=patches)
+        rows[stage] = dict(
+            tasks=len(tasks),
+            done=len(tasks) - len(todo),
+            steps=sum(_steps_of(task, clips) for task in todo),
+            patches=patches,
+        )
         hours[stage] = patches / (rate or math.nan)
     table = pd.DataFrame(rows).T
-    if rate is None: return table
+    if rate is None:
+        return table
     processes = {stage: joblib.effective_n_jobs(jobs) if stage == "store" else _at_once(jobs) for stage in hours}
     table["hours"] = pd.Series(hours) / pd.Series(processes) / 3600
     table["role_by_role"] = table.hours * pd.Series(_role_ratio(graph)).reindex(table.index, fill_value=1)
@@ -96,14 +113,21 @@ def outline(
 
 # %% ../../nbs/experiment/forecast.ipynb #c55fa07c
 _MADE_BEFORE = {
-    "store": "other clips, or deformed otherwise", "nets": "other metric nets", "judged": "another acceptance",
-    "effects": "other effects", "rows": "other classifiers",
+    "store": "other clips, or deformed otherwise",
+    "nets": "other metric nets",
+    "judged": "another acceptance",
+    "effects": "other effects",
+    "rows": "other classifiers",
 }
 
 
 def _changes(old, new):
     "What two tasks' inputs differ in."
-    return [_MADE_BEFORE.get(name) or f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]]
+    return [
+        _MADE_BEFORE.get(name) or f"{name} was {old.get(name)}, is {new[name]}"
+        for name in new
+        if old.get(name) != new[name]
+    ]
 
 
 def reasons(
@@ -112,12 +136,23 @@ def reasons(
 ) -> pd.DataFrame:  # a row a task: stage, label, key, why ('' for those that are done)
     "Why each task of a run is to be done: what is new against finished tasks of the same name."
     finished = [json.loads(file.read_text()) for kind in WORK for file in (UPath(cache) / kind).glob("*/task.json")]
+
     def why(task):
-        if task.done(cache): return ""
-        like = [_changes(about["inputs"], task.inputs) for about in finished if (about["kind"], about["label"]) == (task.kind, task.label)]
-        if not like: return "never done"
+        if task.done(cache):
+            return ""
+        like = [
+            _changes(about["inputs"], task.inputs)
+            for about in finished
+            if (about["kind"], about["label"]) == (task.kind, task.label)
+        ]
+        if not like:
+            return "never done"
         return "; ".join(min(like, key=len)) or "made by an earlier version of metaug"
-    return pd.DataFrame([
-        dict(stage=stage, label=task.label, key=task.key, why=why(task))
-        for stage, tasks in graph.stages.items() for task in tasks
-    ])
+
+    return pd.DataFrame(
+        [
+            dict(stage=stage, label=task.label, key=task.key, why=why(task))
+            for stage, tasks in graph.stages.items()
+            for task in tasks
+        ]
+    )

@@ -32,7 +32,9 @@ def notebook_parameters(
     s = settings._replace(folds=None)._asdict()
     del s["folds"], s["seeds"]
     s = {name: list(value) if isinstance(value, tuple) else value for name, value in s.items()}
-    return dict(s, data=data, fold=test, seed=list(settings.seeds), jobs=1, out=f"{out}/fold{test:02d}", cache=f"{out}/cache")
+    return dict(
+        s, data=data, fold=test, seed=list(settings.seeds), jobs=1, out=f"{out}/fold{test:02d}", cache=f"{out}/cache"
+    )
 
 
 def _execute(notebook, path, parameters):
@@ -41,10 +43,14 @@ def _execute(notebook, path, parameters):
 
     partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.ipynb")
     try:
-        papermill.execute_notebook(notebook, partial, parameters, cwd=notebook.parent.parent, progress_bar=False, log_output=False)
+        papermill.execute_notebook(
+            notebook, partial, parameters, cwd=notebook.parent.parent, progress_bar=False, log_output=False
+        )
         partial.rename(path)
-    except papermill.PapermillExecutionError as e: return f"{path.name}: {e.ename}: {e.evalue}"
-    finally: partial.unlink(missing_ok=True)
+    except papermill.PapermillExecutionError as e:
+        return f"{path.name}: {e.ename}: {e.evalue}"
+    finally:
+        partial.unlink(missing_ok=True)
     return ""
 
 
@@ -54,9 +60,12 @@ def experiment_notebook(
 ) -> Path:
     "The notebook that `fold_notebooks` executes; refuses what would keep it from that."
     notebook = Path(notebook or Path(metaug.__file__).parents[1] / "nbs" / "05_experiment.ipynb")
-    if not notebook.is_file(): raise InputError(f"{notebook}: is not there; notebooks are made in a checkout of the project")
-    if not _is_local(UPath(out)): raise InputError(f"{out}: notebooks are written into a local folder only")
-    if not importlib.util.find_spec("papermill"): raise InputError("papermill is not installed, and notebooks are executed by it")
+    if not notebook.is_file():
+        raise InputError(f"{notebook}: is not there; notebooks are made in a checkout of the project")
+    if not _is_local(UPath(out)):
+        raise InputError(f"{out}: notebooks are written into a local folder only")
+    if not importlib.util.find_spec("papermill"):
+        raise InputError("papermill is not installed, and notebooks are executed by it")
     return notebook
 
 
@@ -78,6 +87,9 @@ def fold_notebooks(
         for path, test in zip(paths, outcome.graph.tests)
     ]
     done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(jobs), len(tasks)), return_as="generator")(tasks)
-    failed = [error for error in tqdm(done, total=len(tasks), desc="notebooks", unit="fold", disable=not progress) if error]
-    if failed: raise TaskError(f"{len(failed)} of {len(tasks)} notebooks failed; {failed[0]}")
+    failed = [
+        error for error in tqdm(done, total=len(tasks), desc="notebooks", unit="fold", disable=not progress) if error
+    ]
+    if failed:
+        raise TaskError(f"{len(failed)} of {len(tasks)} notebooks failed; {failed[0]}")
     return paths

@@ -25,6 +25,7 @@ from ..learning.metric import warn_if_collapsed
 # %% ../../nbs/experiment/outcome.ipynb #1bbaea2e
 class Outcome(NamedTuple):
     "What an experiment gives: tidy tables, and the graph with its cache for whoever wants to look deeper."
+
     results: pd.DataFrame  # a class of a test fold under one scheme, k and seed
     acceptance: pd.DataFrame  # a judged sample for one pair of held-out folds, net, k and seed
     predictions: pd.DataFrame  # a test clip under one scheme, k and seed
@@ -39,7 +40,12 @@ class Outcome(NamedTuple):
 
     def save(self, out: str | Path) -> list[UPath]:
         "Write the four tables as Parquet into a folder or under an fsspec URL, and `run.json`: the settings, and where clips and log-mels are."
-        about = dict(metaug=metaug.__version__, data=self.results.attrs.get("data"), store=self.store, settings=self.graph.settings._asdict())
+        about = dict(
+            metaug=metaug.__version__,
+            data=self.results.attrs.get("data"),
+            store=self.store,
+            settings=self.graph.settings._asdict(),
+        )
         write_atomic(f"{out}/run.json", json.dumps(about, indent=1).encode())
         paths = []
         for name in ("results", "acceptance", "predictions", "quality"):
@@ -68,18 +74,30 @@ def _collect(graph, cache, data):
         predicted = fold_predictions(cache, parts, test)
         facts = dict(
             _classifier_facts(graph, cache, arm, test),
-            epochs=s.epochs, recipe=s.recipe, budget=s.budget, engine=s.engine, valid_folds=len(graph.valid_folds(test)),
+            epochs=s.epochs,
+            recipe=s.recipe,
+            budget=s.budget,
+            engine=s.engine,
+            valid_folds=len(graph.valid_folds(test)),
         )
-        results.append(class_rows(predicted, classes=_classes_of(cache, parts[0][0])).assign(data=data, **name, **facts))
+        results.append(
+            class_rows(predicted, classes=_classes_of(cache, parts[0][0])).assign(data=data, **name, **facts)
+        )
         predictions.append(predicted.assign(**name))
-    results, predictions = (pd.concat(rows, ignore_index=True).astype({"k": "Int64"}) for rows in (results, predictions))
+    results, predictions = (
+        pd.concat(rows, ignore_index=True).astype({"k": "Int64"}) for rows in (results, predictions)
+    )
     first = ["data", "scheme", "k", "test", "seed", "label", "n", "correct", "confusion"]
     return results[first + [c for c in results if c not in first]], predictions
 
 
 def _named_by(graph, task):
     "What a task's rows need to be told from those of others."
-    return {"net": graph.net_of[task.key]} if task.kind == "acceptance" else {name: str(task.inputs[name]) for name in ("net", "excluded")}
+    return (
+        {"net": graph.net_of[task.key]}
+        if task.kind == "acceptance"
+        else {name: str(task.inputs[name]) for name in ("net", "excluded")}
+    )
 
 
 def _collect_tasks(graph, cache, stage, file):
@@ -90,10 +108,14 @@ def _collect_tasks(graph, cache, stage, file):
 
 def _warn_of_collapse(quality):
     "Say which metric nets have collapsed, judged by their three held-out folds together."
-    if not len(quality): return
+    if not len(quality):
+        return
     for (net, excluded), of in quality.groupby(["net", "excluded"]):
         warn_if_collapsed(
-            dead=of.dead.min(), units=of.units.max(), accuracy=of.accuracy.mean(), baseline=of.baseline.mean(),
+            dead=of.dead.min(),
+            units=of.units.max(),
+            accuracy=of.accuracy.mean(),
+            baseline=of.baseline.mean(),
             name=f"{net} net without folds {excluded}",
         )
 
@@ -113,8 +135,19 @@ def embedding_of(
     table = open_store(outcome.cache, outcome.graph.store).labelled
     originals = _originals(table, set(table.fold) - {test, valid, part}).assign(role="reference")
     judged, a = table[table.fold.eq(part)].assign(role="judged"), outcome.acceptance
-    a = a[a.net.eq("npair") & a.test.eq(min(test, valid)) & a.valid.eq(max(test, valid)) & a.part.eq(part) & a.k.eq(k) & a.seed.eq(seed)]
-    judged = judged.merge(a[["clip", "deformation", "level", "accepted"]], on=["clip", "deformation", "level"], how="left")
+    a = a[
+        a.net.eq("npair")
+        & a.test.eq(min(test, valid))
+        & a.valid.eq(max(test, valid))
+        & a.part.eq(part)
+        & a.k.eq(k)
+        & a.seed.eq(seed)
+    ]
+    judged = judged.merge(
+        a[["clip", "deformation", "level", "accepted"]], on=["clip", "deformation", "level"], how="left"
+    )
     deformed = judged.deformation.ne("original").to_numpy()
     both = pd.concat([originals, judged[deformed]], ignore_index=True)
-    return np.concatenate([reference, samples[deformed]]), both[["clip", "label", "deformation", "level", "role", "accepted"]]
+    return np.concatenate([reference, samples[deformed]]), both[
+        ["clip", "label", "deformation", "level", "role", "accepted"]
+    ]

@@ -26,7 +26,8 @@ def plan(
 ) -> pd.DataFrame:  # a row a kind of training: `shared`, `role_by_role`
     "How many trainings the whole protocol needs: metric nets, and classifiers for each scheme."
     n = folds if isinstance(folds, int) else len(folds)
-    if n < 3: raise InputError(f"cross-validation with a validation fold needs at least 3 folds, got {n}")
+    if n < 3:
+        raise InputError(f"cross-validation with a validation fold needs at least 3 folds, got {n}")
     kinds = {"metric nets": 3, "classifiers a scheme": 2}
     counts = {
         "shared": [math.comb(n, r) for r in kinds.values()],
@@ -37,6 +38,7 @@ def plan(
 # %% ../../nbs/experiment/protocol.ipynb #707dc2c5
 class Settings(NamedTuple):
     "What a run depends on, besides its clips."
+
     schemes: tuple[str, ...] = ("none", "brute", "metric", "random")
     k: tuple[int, ...] = (5,)  # neighbours, for schemes that have them
     seeds: tuple[int, ...] = (0,)
@@ -53,6 +55,7 @@ class Settings(NamedTuple):
 
 class Arm(NamedTuple):
     "A scheme with its k and seed: one line of the result."
+
     scheme: str
     k: int | None
     seed: int
@@ -75,7 +78,12 @@ class Graph:
         names = ("metric nets", "acceptance", "classifiers", "effects", "class-conditional classifiers")
         self.stages: dict[str, list[Task]] = {name: [] for name in names}
         self.arms = [arm for scheme in settings.schemes for arm in self._arms(scheme)]
-        self.classifiers = {(arm, t, v): self.classifier(arm, t, v) for arm in self.arms for t in self.tests for v in self.valid_folds(t)}
+        self.classifiers = {
+            (arm, t, v): self.classifier(arm, t, v)
+            for arm in self.arms
+            for t in self.tests
+            for v in self.valid_folds(t)
+        }
 
     def valid_folds(self, test: int) -> list[int]:
         "Validation folds of a test fold: those that come after it, round and round."
@@ -92,15 +100,18 @@ class Graph:
     def _add(self, stage, kind, inputs, label):
         make, version = WORK[kind]
         task = Task(kind, inputs, label, make, version)
-        if (known := self._known.setdefault(task.key, task)) is task: self.stages[stage].append(task)
+        if (known := self._known.setdefault(task.key, task)) is task:
+            self.stages[stage].append(task)
         return known
 
     def _training_settings(self, net):
         "What an embedding's training depends on."
         s = self.settings
         metric_epochs = s.metric_epochs or 3 * s.epochs
-        if net == "npair": return dict(epochs=metric_epochs, l2=s.l2)
-        if net == "classifier": return dict(epochs=s.epochs, recipe=s.recipe)
+        if net == "npair":
+            return dict(epochs=metric_epochs, l2=s.l2)
+        if net == "classifier":
+            return dict(epochs=s.epochs, recipe=s.recipe)
         return dict(epochs=s.epochs, metric_epochs=metric_epochs, l2=s.l2, recipe=s.recipe, **_own_rule(net))
 
     def net(self, net: str, excluded: set[int], seed: int) -> Task:
@@ -124,26 +135,44 @@ class Graph:
         judged = self.judged(scheme.needs_metric, pair, arm.k, arm.seed).key if scheme.needs_metric else None
         effects = self.effects(scheme.needs_effects, test, arm.seed).key if scheme.needs_effects else None
         inputs = dict(
-            store=self.store, pair=pair, scheme=arm.scheme, judged=judged, effects=effects, seed=arm.seed,
-            recipe=s.recipe, epochs=s.epochs, budget=s.budget, **_own_rule(arm.scheme),
+            store=self.store,
+            pair=pair,
+            scheme=arm.scheme,
+            judged=judged,
+            effects=effects,
+            seed=arm.seed,
+            recipe=s.recipe,
+            epochs=s.epochs,
+            budget=s.budget,
+            **_own_rule(arm.scheme),
         )
         stage = "class-conditional classifiers" if effects else "classifiers"
-        return self._add(stage, "classifier", inputs, f"{arm.scheme}{f' k {arm.k}' if arm.k else ''} without folds {pair}, seed {arm.seed}")
+        return self._add(
+            stage,
+            "classifier",
+            inputs,
+            f"{arm.scheme}{f' k {arm.k}' if arm.k else ''} without folds {pair}, seed {arm.seed}",
+        )
 
     def effects(self, on: str, test: int, seed: int) -> Task:
         "What each deformation does to each class, counted on a test fold's validation folds or on all test folds."
         asked = on, test if on == "validation" else None, seed
-        if asked not in self._effects: self._effects[asked] = self._add_effects(on, test, seed)
+        if asked not in self._effects:
+            self._effects[asked] = self._add_effects(on, test, seed)
         return self._effects[asked]
 
     def _add_effects(self, on, test, seed):
         rows = []
         for scheme in ("none", *(f"only-{deformation}" for deformation in DEFORMATIONS)):
             arm = Arm(scheme, None, seed)
-            if on == "validation": counted = {v: [(self.classifier(arm, test, v).key, v)] for v in self.valid_folds(test)}
-            else: counted = {t: [(self.classifier(arm, t, v).key, v) for v in self.valid_folds(t)] for t in self.tests}
+            if on == "validation":
+                counted = {v: [(self.classifier(arm, test, v).key, v)] for v in self.valid_folds(test)}
+            else:
+                counted = {t: [(self.classifier(arm, t, v).key, v) for v in self.valid_folds(t)] for t in self.tests}
             rows += [dict(scheme=scheme, fold=fold, parts=parts, seed=seed) for fold, parts in counted.items()]
-        return self._add("effects", "effects", dict(on=on, rows=rows), f"effects on {on} folds for test fold {test}, seed {seed}")
+        return self._add(
+            "effects", "effects", dict(on=on, rows=rows), f"effects on {on} folds for test fold {test}, seed {seed}"
+        )
 
 # %% ../../nbs/experiment/protocol.ipynb #82bb89a4
 def check(
@@ -153,23 +182,32 @@ def check(
     "Refuse what can't come to a result."
     _check_lists(settings)
     schemes, folds = [get_scheme(name) for name in settings.schemes], sorted(clips.fold.unique().tolist())
-    for name, scheme in zip(settings.schemes, schemes): _check_known(name, scheme)
+    for name, scheme in zip(settings.schemes, schemes):
+        _check_known(name, scheme)
     for name, known in (("recipe", RECIPES), ("budget", BUDGETS), ("engine", ENGINES)):
-        if (got := getattr(settings, name)) not in known: raise InputError(f"{name} must be one of {', '.join(known)}, got {got}")
+        if (got := getattr(settings, name)) not in known:
+            raise InputError(f"{name} must be one of {', '.join(known)}, got {got}")
     for name in ("epochs", "metric_epochs"):
-        if (got := getattr(settings, name)) is not None and got < 1: raise InputError(f"{name} must be >= 1, got {got}")
+        if (got := getattr(settings, name)) is not None and got < 1:
+            raise InputError(f"{name} must be >= 1, got {got}")
     judged = [embedding_learner(s.needs_metric) for s in schemes if s.needs_metric]
     least, why = 3, "a test, a validation and a training fold"
-    if judged: least, why = 4, "a scheme that needs metric learning (test, validation, a judged part, and one to learn from)"
-    if len(folds) < least: raise InputError(f"{why} needs at least {least} folds, got {len(folds)}")
-    if missing := sorted(set(settings.folds or ()) - set(folds)): raise InputError(f"fold must be one of {folds}, got {missing[0]}")
+    if judged:
+        least, why = 4, "a scheme that needs metric learning (test, validation, a judged part, and one to learn from)"
+    if len(folds) < least:
+        raise InputError(f"{why} needs at least {least} folds, got {len(folds)}")
+    if missing := sorted(set(settings.folds or ()) - set(folds)):
+        raise InputError(f"fold must be one of {folds}, got {missing[0]}")
     if settings.valid_folds is not None and not 1 <= settings.valid_folds < len(folds):
         raise InputError(f"valid_folds must be from 1 to {len(folds) - 1}, got {settings.valid_folds}")
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
     tests = settings.folds or folds
-    pairs = sorted({tuple(sorted([test, valid])) for test in tests for valid in _valid_folds(folds, test, settings.valid_folds)})
+    pairs = sorted(
+        {tuple(sorted([test, valid])) for test in tests for valid in _valid_folds(folds, test, settings.valid_folds)}
+    )
     _check_classifiers(counts, pairs)
-    if judged: _check_parts(counts, pairs, settings.k)
+    if judged:
+        _check_parts(counts, pairs, settings.k)
     _check_class_effects(counts, folds, settings)
 
 
@@ -182,9 +220,14 @@ def _check_known(name, scheme):
 
 def _check_lists(settings):
     "Every list names something, and nothing twice; whether k must name something depends on the schemes."
-    lists = {name: getattr(settings, name) for name in ("schemes", "seeds", "folds", "k") if getattr(settings, name) is not None}
+    lists = {
+        name: getattr(settings, name)
+        for name in ("schemes", "seeds", "folds", "k")
+        if getattr(settings, name) is not None
+    }
     for name, values in lists.items():
-        if not values and name != "k": raise InputError(f"{name} must name at least one, got none")
+        if not values and name != "k":
+            raise InputError(f"{name} must name at least one, got none")
         if twice := [value for value in values if values.count(value) > 1]:
             raise InputError(f"{name} must be different, got {twice[0]} twice")
     alone = [name.removeprefix("only-") for name in settings.schemes if name.startswith("only-")]
@@ -197,17 +240,22 @@ def _check_class_effects(counts, folds, settings):
     tests = list(settings.folds or folds)
     for name, test in itertools.product(settings.schemes, tests):
         on = get_scheme(name).needs_effects
-        if not on: continue
+        if not on:
+            continue
         by = _valid_folds(folds, test, settings.valid_folds) if on == "validation" else tests
         seen = counts[by].sum(axis=1)
-        if seen.min() < 1: raise InputError(f"class {seen.idxmin()} has no clips in folds {by}, by which scheme {name} decides for test fold {test}")
+        if seen.min() < 1:
+            raise InputError(
+                f"class {seen.idxmin()} has no clips in folds {by}, by which scheme {name} decides for test fold {test}"
+            )
 
 
 def _check_classifiers(counts, pairs):
     "Every classifier needs a clip of each class, or it lacks an output for what it is tested on."
     for pair in pairs:
         left = counts.drop(columns=list(pair)).sum(axis=1)
-        if left.min() < 1: raise InputError(f"class {left.idxmin()} has no clips outside folds {list(pair)}; a classifier needs 1")
+        if left.min() < 1:
+            raise InputError(f"class {left.idxmin()} has no clips outside folds {list(pair)}; a classifier needs 1")
 
 
 def _check_parts(counts, pairs, ks):
@@ -215,7 +263,9 @@ def _check_parts(counts, pairs, ks):
     for excluded in sorted({tuple(sorted([*pair, part])) for pair in pairs for part in counts if part not in pair}):
         left = counts.drop(columns=list(excluded)).sum(axis=1)
         if left.min() < 2:
-            raise InputError(f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; a metric net needs 2")
+            raise InputError(
+                f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; a metric net needs 2"
+            )
         if not ks or min(ks) < 1 or max(ks) > left.sum():
             got = max(ks) if ks else "none"
             raise InputError(f"k must be from 1 to {left.sum()} (the clips outside folds {list(excluded)}), got {got}")

@@ -29,7 +29,8 @@ def experiment(
     *,
     cache: str | Path = "runs/cache",  # folder or fsspec URL of stores and tasks; shared by all runs that name it
     jobs: int = -1,  # processes; -1 is one a core, or one for trainings where there is a graphics card
-    scheduler: str | None = None,  # address of a Dask scheduler, whose workers see `cache`; by default this machine works
+    scheduler: str
+    | None = None,  # address of a Dask scheduler, whose workers see `cache`; by default this machine works
     progress: bool = True,  # show bars with the time left
 ) -> Outcome:
     "The paper's experiment on a collection of sounds, from clips to tables; work that is in the cache is not done again."
@@ -40,22 +41,35 @@ def experiment(
     cache = UPath(cache).absolute()
     remove_partials(cache)
     with workers(scheduler, cache) as where:
-        with where(): store = prepare_store(clips, settings, cache=cache, jobs=jobs, progress=progress)
+        with where():
+            store = prepare_store(clips, settings, cache=cache, jobs=jobs, progress=progress)
         ResidentMels.of(open_store(cache, store))  # decodes it once, before tasks do so side by side
         graph = Graph(store, clips.fold.unique().tolist(), settings)
-        with where(gpu=True): _do_stages(graph, clips, cache, jobs, progress)
+        with where(gpu=True):
+            _do_stages(graph, clips, cache, jobs, progress)
     results, predictions = _collect(graph, cache, data)
     results.attrs["data"] = source_name(data)
     quality = _collect_tasks(graph, cache, "metric nets", "quality.parquet")
     _warn_of_collapse(quality)
-    outcome = Outcome(results, _collect_tasks(graph, cache, "acceptance", "acceptance.parquet"), predictions, quality, graph, cache)
+    outcome = Outcome(
+        results, _collect_tasks(graph, cache, "acceptance", "acceptance.parquet"), predictions, quality, graph, cache
+    )
     outcome.acceptance.attrs["store"] = outcome.store  # for `browse(outcome.acceptance)`
     return outcome
 
 
 def _do_stages(graph, clips, cache, jobs, progress):
     "All tasks, stage by stage, under a bar that counts patches, by which the time left is told."
-    left = {task.key: int(_patches(task, clips)) for tasks in graph.stages.values() for task in tasks if not task.done(cache)}
-    with tqdm(total=sum(left.values()), desc="all", unit="patch", unit_scale=True, disable=not progress or not left) as bar:
+    left = {
+        task.key: int(_patches(task, clips))
+        for tasks in graph.stages.values()
+        for task in tasks
+        if not task.done(cache)
+    }
+    with tqdm(
+        total=sum(left.values()), desc="all", unit="patch", unit_scale=True, disable=not progress or not left
+    ) as bar:
         for stage, tasks in graph.stages.items():
-            run_tasks(tasks, cache, name=stage, jobs=jobs, progress=progress, finished=lambda task: bar.update(left[task.key]))
+            run_tasks(
+                tasks, cache, name=stage, jobs=jobs, progress=progress, finished=lambda task: bar.update(left[task.key])
+            )

@@ -39,10 +39,12 @@ def _seed(*parts):
 def _embedding(cache, key, fold):
     "A fold's samples and the training originals, as a metric net laid them out."
     file = UPath(cache) / "net" / key / f"embedding-{fold}.npz"
-    with file.open("rb") as f, np.load(f, allow_pickle=False) as e: return e["samples"], e["reference"]
+    with file.open("rb") as f, np.load(f, allow_pickle=False) as e:
+        return e["samples"], e["reference"]
 
 
-def open_store(cache, key): return LogMelStore.open(f"{cache}/stores/{key}")
+def open_store(cache, key):
+    return LogMelStore.open(f"{cache}/stores/{key}")
 
 
 def _load(cache, key):
@@ -57,7 +59,9 @@ def _originals(table, folds):
 
 def _learn_npair(mels, samples, held_out, inputs, seed):
     training = _originals(samples, samples.fold.unique())
-    trained = learn_metric(mels, training, held_out, epochs=inputs["epochs"], l2=inputs["l2"], seed=seed, cbs=(LogEpochs(),))
+    trained = learn_metric(
+        mels, training, held_out, epochs=inputs["epochs"], l2=inputs["l2"], seed=seed, cbs=(LogEpochs(),)
+    )
     return trained, lambda network: network
 
 
@@ -74,9 +78,12 @@ def embedding_learner(
     name: str,  # one of `EMBEDDINGS`, or module:name of one of your own
 ):  # (mels, samples of the training folds, originals of each held-out fold, inputs, seed) → `Trained`, and a function: its network → the encoder in it
     "How the embedding of this name is learned."
-    if name in EMBEDDINGS: return EMBEDDINGS[name]
-    if ":" not in name: raise InputError(f"embedding must be one of {', '.join(EMBEDDINGS)} or module:name of your own, got {name}")
-    if not callable(found := import_named("embedding", name)): raise InputError(f"embedding {name} must be a function, got {type(found).__name__}")
+    if name in EMBEDDINGS:
+        return EMBEDDINGS[name]
+    if ":" not in name:
+        raise InputError(f"embedding must be one of {', '.join(EMBEDDINGS)} or module:name of your own, got {name}")
+    if not callable(found := import_named("embedding", name)):
+        raise InputError(f"embedding {name} must be a function, got {type(found).__name__}")
     return found
 
 
@@ -87,7 +94,9 @@ def _make_net(inputs, cache, out):
     rest = table[~table.fold.isin(excluded)]
     training = _originals(rest, rest.fold.unique())
     held_out = {fold: _originals(table, [fold]) for fold in excluded}
-    trained, encoder_of = embedding_learner(inputs["net"])(mels, rest, held_out, inputs, _seed(inputs["seed"], excluded))
+    trained, encoder_of = embedding_learner(inputs["net"])(
+        mels, rest, held_out, inputs, _seed(inputs["seed"], excluded)
+    )
     quality = []
     for fold, part in held_out.items():
         network = encoder_of(trained.at(fold))
@@ -102,12 +111,20 @@ def _make_net(inputs, cache, out):
             float((knn_predict(query, base, labels, k=min(k, len(training))) == own).mean())
             for query, base in ((originals, reference), plain)
         ]
-        quality.append(dict(
-            fold=fold, rank_loss=-score_of(own)(originals, own, reference, labels), accuracy=accuracy[0], baseline=accuracy[1],
-            dead=dead_units(originals), units=originals.shape[1],
-        ))
+        quality.append(
+            dict(
+                fold=fold,
+                rank_loss=-score_of(own)(originals, own, reference, labels),
+                accuracy=accuracy[0],
+                baseline=accuracy[1],
+                dead=dead_units(originals),
+                units=originals.shape[1],
+            )
+        )
     pd.DataFrame(quality).to_parquet(out / "quality.parquet")
-    pd.DataFrame([dict(h, score=np.atleast_1d(h["score"]).tolist()) for h in trained.keep.history]).to_parquet(out / "history.parquet")
+    pd.DataFrame([dict(h, score=np.atleast_1d(h["score"]).tolist()) for h in trained.keep.history]).to_parquet(
+        out / "history.parquet"
+    )
 
 # %% ../../nbs/experiment/work.ipynb #a2fb7075
 def _make_acceptance(inputs, cache, out):
@@ -116,11 +133,18 @@ def _make_acceptance(inputs, cache, out):
         part = int(part)
         samples, reference = _embedding(cache, key, part)
         training = _originals(table, set(table.fold) - {*inputs["pair"], part})
-        judged.append(acceptance(
-            table[table.fold.eq(part)].reset_index(drop=True), samples,
-            training["clip"].to_numpy(), reference, training.label.to_numpy(),
-            k=inputs["k"], test=inputs["pair"][0], valid=inputs["pair"][1],
-        ))
+        judged.append(
+            acceptance(
+                table[table.fold.eq(part)].reset_index(drop=True),
+                samples,
+                training["clip"].to_numpy(),
+                reference,
+                training.label.to_numpy(),
+                k=inputs["k"],
+                test=inputs["pair"][0],
+                valid=inputs["pair"][1],
+            )
+        )
     pd.concat(judged, ignore_index=True).assign(seed=inputs["seed"]).to_parquet(out / "acceptance.parquet")
 
 # %% ../../nbs/experiment/work.ipynb #06755e5f
@@ -129,8 +153,10 @@ def _training_samples(inputs, cache, table):
     pair = inputs["pair"]
     _check_rule(inputs["scheme"], inputs)
     rest = table[~table.fold.isin(pair)]
-    if inputs["judged"]: judged = _table(cache / "acceptance" / inputs["judged"] / "acceptance.parquet")
-    else: judged = candidates(rest, test=pair[0], valid=pair[1])
+    if inputs["judged"]:
+        judged = _table(cache / "acceptance" / inputs["judged"] / "acceptance.parquet")
+    else:
+        judged = candidates(rest, test=pair[0], valid=pair[1])
     effects = _table(cache / "effects" / inputs["effects"] / "effects.parquet") if inputs["effects"] else None
     weight = weigh(inputs["scheme"], judged, seed=_seed(inputs["seed"], pair), effects=effects)
     accepted = judged[["clip", "deformation", "level"]].assign(sampling_weight=weight)[weight > 0]
@@ -150,7 +176,9 @@ def _make_classifier(inputs, cache, out):
         save_weights(trained.keep.weights(chosen_on), out / f"weights-{chosen_on}.safetensors")
         for fold, part in held_out.items():
             probabilities = predict(network, trained.mels, part.row.to_numpy()).astype(float).tolist()
-            rows.append(part[["clip", "source", "label"]].assign(chosen_on=chosen_on, fold=fold, probabilities=probabilities))
+            rows.append(
+                part[["clip", "source", "label"]].assign(chosen_on=chosen_on, fold=fold, probabilities=probabilities)
+            )
     pd.concat(rows, ignore_index=True).to_parquet(out / "probabilities.parquet")
     history = [
         dict(epoch=h["epoch"], fold=h["fold"], accuracy=h["score"][0], log_likelihood=h["score"][1], loss=h["loss"])
@@ -160,8 +188,11 @@ def _make_classifier(inputs, cache, out):
     bs, originals = RECIPES[inputs["recipe"]].bs, int(training.deformation.eq("original").sum())
     steps = inputs["epochs"] * (_epoch_batches(training, inputs["budget"], bs) or -(-len(training) // bs))
     counts = dict(
-        classes=sorted(training.label.unique()), n_train=float(training.sampling_weight.sum()),
-        n_original=originals, n_judged=judged, steps=steps,
+        classes=sorted(training.label.unique()),
+        n_train=float(training.sampling_weight.sum()),
+        n_original=originals,
+        n_judged=judged,
+        steps=steps,
     )
     (out / "counts.json").write_text(json.dumps(counts))
 
@@ -179,7 +210,10 @@ def fold_predictions(
     "Predictions of a fold's clips by the average of several classifiers (section 3.1: one for each validation fold)."
     classes = _classes_of(cache, parts[0][0])
     tables = [_table(UPath(cache) / "classifier" / key / "probabilities.parquet") for key, _ in parts]
-    tables = [t[t.fold.eq(fold) & t.chosen_on.eq(chosen_on)].reset_index(drop=True) for t, (_, chosen_on) in zip(tables, parts)]
+    tables = [
+        t[t.fold.eq(fold) & t.chosen_on.eq(chosen_on)].reset_index(drop=True)
+        for t, (_, chosen_on) in zip(tables, parts)
+    ]
     mean = np.mean([np.stack(t.probabilities) for t in tables], axis=0)
     predicted = np.array(classes)[mean.argmax(1)]
     rows = tables[0][["clip", "source", "label"]]
@@ -193,20 +227,31 @@ def class_rows(
 ) -> pd.DataFrame:  # a row a class: label n correct confusion; n is 0 where the fold lacks it
     "Counts of a fold's predictions, class by class."
     counts = pd.crosstab(predictions.label, predictions.predicted).reindex(index=classes, columns=classes, fill_value=0)
-    return pd.DataFrame({
-        "label": classes, "n": counts.sum(axis=1).to_numpy(),
-        "correct": np.diag(counts), "confusion": counts.to_numpy().tolist(),
-    })
+    return pd.DataFrame(
+        {
+            "label": classes,
+            "n": counts.sum(axis=1).to_numpy(),
+            "correct": np.diag(counts),
+            "confusion": counts.to_numpy().tolist(),
+        }
+    )
 
 
 def _make_effects(inputs, cache, out):
     classes = _classes_of(cache, inputs["rows"][0]["parts"][0][0])
+
     def counted(row):
         predictions = fold_predictions(cache, row["parts"], row["fold"])
         return class_rows(predictions, classes=classes).assign(scheme=row["scheme"], test=row["fold"], seed=row["seed"])
+
     rows = [counted(row) for row in inputs["rows"]]
     class_effects(pd.concat(rows, ignore_index=True), on=inputs["on"]).to_parquet(out / "effects.parquet")
 
 
 # what does each kind of work, and its version
-WORK = {"net": (_make_net, 1), "acceptance": (_make_acceptance, 2), "classifier": (_make_classifier, 1), "effects": (_make_effects, 1)}
+WORK = {
+    "net": (_make_net, 1),
+    "acceptance": (_make_acceptance, 2),
+    "classifier": (_make_classifier, 1),
+    "effects": (_make_effects, 1),
+}

@@ -61,10 +61,13 @@ def log_mel(
     sr: int = SAMPLE_RATE,  # sampling rate, Hz
 ) -> np.ndarray:  # log-mel, (128, frames), float32, dB; frames = max(1, n // 1024)
     "Log-mel spectrogram of a waveform (paper, section 2.1); less than a frame is filled up with zeros."
-    if y.ndim != 1 or not len(y): raise InputError(f"waveform must have shape (n,) with n > 0, got {y.shape}")
-    if not np.isfinite(y).all(): raise InputError("waveform must hold finite numbers, got NaN or infinity")
+    if y.ndim != 1 or not len(y):
+        raise InputError(f"waveform must have shape (n,) with n > 0, got {y.shape}")
+    if not np.isfinite(y).all():
+        raise InputError("waveform must hold finite numbers, got NaN or infinity")
     y = np.asarray(y, np.float32)
-    if len(y) < FRAME: y = np.pad(y, (0, FRAME - len(y)))
+    if len(y) < FRAME:
+        y = np.pad(y, (0, FRAME - len(y)))
     return mel_db(y[: len(y) // FRAME * FRAME].reshape(-1, FRAME), sr=sr)
 
 # %% ../../nbs/01_features.ipynb #9a80ea62
@@ -74,7 +77,8 @@ def patch_starts(
     length: int = PATCH,  # frames a patch
 ) -> list[int]:  # first frames, strictly increasing
     "Where test patches begin: 0, `length`, … and a last one flush right."
-    if frames <= length: return [0]
+    if frames <= length:
+        return [0]
     starts = list(range(0, frames - length + 1, length))
     return starts if starts[-1] == frames - length else starts + [frames - length]
 
@@ -85,7 +89,9 @@ def patches(
     length: int = PATCH,  # frames a patch
 ) -> np.ndarray:  # (n, bands, length)
     "All test patches of a log-mel; one shorter than a patch is repeated."
-    if log_mel.ndim != 2 or not log_mel.shape[1]: raise InputError(f"log-mel must have shape (bands, frames > 0), got {log_mel.shape}")
-    if length < 1: raise InputError(f"length must be >= 1, got {length}")
+    if log_mel.ndim != 2 or not log_mel.shape[1]:
+        raise InputError(f"log-mel must have shape (bands, frames > 0), got {log_mel.shape}")
+    if length < 1:
+        raise InputError(f"length must be >= 1, got {length}")
     frames = log_mel.shape[1]
     return np.stack([log_mel[:, (start + np.arange(length)) % frames] for start in patch_starts(frames, length=length)])

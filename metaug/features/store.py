@@ -43,19 +43,29 @@ def _codec_names(codecs):
     "Names of codecs, and of those inside them."
     for codec in codecs:
         yield codec["name"]
-        for inner in ("codecs", "index_codecs"): yield from _codec_names(codec.get("configuration", {}).get(inner, ()))
+        for inner in ("codecs", "index_codecs"):
+            yield from _codec_names(codec.get("configuration", {}).get(inner, ()))
 
 
 def _open_mels(path, fs, file):
     "The array, after a look at what its description would make Zarr do: which codecs, and how much memory."
-    with fs.open(file) as f: about = json.loads(f.read(1 << 28))
+    with fs.open(file) as f:
+        about = json.loads(f.read(1 << 28))
     samples, bands, frames = about["shape"]
-    if about["zarr_format"] != 3 or about["data_type"] != "float16" or bands != N_MELS or not 0 < frames <= _MOST_FRAMES:
+    if (
+        about["zarr_format"] != 3
+        or about["data_type"] != "float16"
+        or bands != N_MELS
+        or not 0 < frames <= _MOST_FRAMES
+    ):
         raise ValueError(f"log-mels must be float16, {N_MELS} bands, at most {_MOST_FRAMES} frames")
-    if about["chunk_grid"]["configuration"]["chunk_shape"] != [VERSIONS, N_MELS, frames]: raise ValueError("a shard must hold a clip")
-    if unknown := set(_codec_names(about["codecs"])) - _CODECS: raise ValueError(f"codec {min(unknown)} is not one of a store's")
+    if about["chunk_grid"]["configuration"]["chunk_shape"] != [VERSIONS, N_MELS, frames]:
+        raise ValueError("a shard must hold a clip")
+    if unknown := set(_codec_names(about["codecs"])) - _CODECS:
+        raise ValueError(f"codec {min(unknown)} is not one of a store's")
     chunks = [c["configuration"]["chunk_shape"] for c in about["codecs"] if c["name"] == "sharding_indexed"]
-    if chunks != [[1, N_MELS, frames]]: raise ValueError("a chunk must hold a sample")
+    if chunks != [[1, N_MELS, frames]]:
+        raise ValueError("a chunk must hold a sample")
     return zarr.open_array(_mels(path), mode="r+", zarr_format=3)
 
 
@@ -77,7 +87,8 @@ class LogMelStore:
         "A new store for `clips`, or the existing one if it was made for the same clips in the same way; it reads them where they are now."
         attrs = {"metaug": attrs or {}, "clips": clips["clip"].tolist(), "labels": clips.label.tolist()}
         fs, root = _filesystem(path)
-        if not fs.exists(f"{root}/clips.parquet"): cls._initialise(path, fs, root, clips, attrs)
+        if not fs.exists(f"{root}/clips.parquet"):
+            cls._initialise(path, fs, root, clips, attrs)
         store = cls.open(path)
         store._check_attrs(attrs)
         store._follow(clips.reset_index(drop=True))
@@ -91,20 +102,29 @@ class LogMelStore:
                     f"{self.path}: was made when {name} of {clips['clip'][other.argmax()]} was {self.clips[name][other.argmax()]}, "
                     f"not {clips[name][other.argmax()]}; name another folder or delete this one"
                 )
-        if self.clips.path.equals(here := clips.path): return
+        if self.clips.path.equals(here := clips.path):
+            return
         self.clips = self.clips.assign(path=here)
         write_atomic(f"{self.path}/clips.parquet", self.clips.to_parquet())
 
     @staticmethod
     def _initialise(path, fs, root, clips, attrs):
-        if fs.exists(root) and any(not n.endswith(".partial") and Path(n).name != "mels" for n in fs.ls(root, detail=False)):
+        if fs.exists(root) and any(
+            not n.endswith(".partial") and Path(n).name != "mels" for n in fs.ls(root, detail=False)
+        ):
             raise InputError(f"{path}: is not empty and not a log-mel store; name an empty or new folder")
         frames = int(clips.seconds.max() * SAMPLE_RATE / FRAME * _STRETCH_ROOM) + 2
         if not fs.exists(f"{root}/mels/zarr.json"):
             zarr.create_array(
-                _mels(path), shape=(VERSIONS * len(clips), N_MELS, frames),
-                chunks=(1, N_MELS, frames), shards=(VERSIONS, N_MELS, frames),
-                dtype="float16", fill_value=0, compressors=[ZstdCodec(level=1), Crc32cCodec()], attributes=attrs, overwrite=False,
+                _mels(path),
+                shape=(VERSIONS * len(clips), N_MELS, frames),
+                chunks=(1, N_MELS, frames),
+                shards=(VERSIONS, N_MELS, frames),
+                dtype="float16",
+                fill_value=0,
+                compressors=[ZstdCodec(level=1), Crc32cCodec()],
+                attributes=attrs,
+                overwrite=False,
             )
         write_atomic(f"{path}/clips.parquet", clips.to_parquet())
 
@@ -115,14 +135,18 @@ class LogMelStore:
     ) -> "LogMelStore":
         "An existing store."
         fs, root = _filesystem(path)
-        if not fs.exists(f"{root}/clips.parquet"): raise InputError(f"{path}: is no log-mel store (no clips.parquet in it)")
-        try: clips, array = _read_table(fs, f"{root}/clips.parquet"), _open_mels(path, fs, f"{root}/mels/zarr.json")
+        if not fs.exists(f"{root}/clips.parquet"):
+            raise InputError(f"{path}: is no log-mel store (no clips.parquet in it)")
+        try:
+            clips, array = _read_table(fs, f"{root}/clips.parquet"), _open_mels(path, fs, f"{root}/mels/zarr.json")
         except Exception as e:  # Parquet and Zarr raise errors of many kinds
             raise InputError(f"{path}: no log-mel store that can be read ({type(e).__name__}: {e})") from e
         if missing := [c for c in ("clip", "path", "label", "fold", "source", "seconds") if c not in clips]:
             raise InputError(f"{path}: clips.parquet lacks the column {missing[0]}")
         if array.shape[0] != VERSIONS * len(clips):
-            raise InputError(f"{path}: holds {array.shape[0]} samples for {len(clips)} clips, expected {VERSIONS} a clip")
+            raise InputError(
+                f"{path}: holds {array.shape[0]} samples for {len(clips)} clips, expected {VERSIONS} a clip"
+            )
         return cls(path, array, clips)
 
     def _check_attrs(self, attrs):
@@ -136,20 +160,25 @@ class LogMelStore:
         "Number of samples, made or not."
         return self.array.shape[0]
 
-    def _shard(self, index): return f"{self.root}/mels/c/{index}/0/0"
+    def _shard(self, index):
+        return f"{self.root}/mels/c/{index}/0/0"
 
-    def _rows(self, index): return f"{self.path}/samples/{index:06d}.json"
+    def _rows(self, index):
+        return f"{self.path}/samples/{index:06d}.json"
 
     def _read_rows(self, index):
         first, width = VERSIONS * index, self.array.shape[2]
         try:
             fs, file = _filesystem(self._rows(index))
-            with fs.open(file) as f: rows = json.load(f)
+            with fs.open(file) as f:
+                rows = json.load(f)
             expected = list(range(first, first + VERSIONS))
             if [row["row"] for row in rows] != expected or not all(0 < row["frames"] <= width for row in rows):
                 raise ValueError("other rows or frames")
         except (ValueError, LookupError, TypeError, RecursionError) as e:
-            raise InputError(f"{self._rows(index)}: is damaged ({e}); drop {self.clips['clip'][index]} and build again") from e
+            raise InputError(
+                f"{self._rows(index)}: is damaged ({e}); drop {self.clips['clip'][index]} and build again"
+            ) from e
         return rows
 
     def missing(self) -> list[int]:  # indices into the clips table
@@ -165,7 +194,8 @@ class LogMelStore:
         "Write a clip's samples in one stroke."
         if len(log_mels) != VERSIONS or len(rows) != VERSIONS:
             raise InputError(f"a clip has {VERSIONS} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
-        if not all(np.isfinite(x).all() for x in log_mels): raise InputError(f"{self.clips['clip'][index]}: log-mel holds NaN or infinity")
+        if not all(np.isfinite(x).all() for x in log_mels):
+            raise InputError(f"{self.clips['clip'][index]}: log-mel holds NaN or infinity")
         width = self.array.shape[2]
         block = np.stack([np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in log_mels]).astype(np.float16)
         first = VERSIONS * index
@@ -179,31 +209,38 @@ class LogMelStore:
     ) -> None:
         "Forget a clip, so that it can be made again."
         self._forget_copies()
-        if self.fs.exists(self._shard(index)): self.fs.rm(self._shard(index))
+        if self.fs.exists(self._shard(index)):
+            self.fs.rm(self._shard(index))
 
     def _forget_copies(self):
         for name in ("samples.parquet", "frames.npy"):
-            if self.fs.exists(f"{self.root}/{name}"): self.fs.rm(f"{self.root}/{name}")
+            if self.fs.exists(f"{self.root}/{name}"):
+                self.fs.rm(f"{self.root}/{name}")
 
     @property
     def samples(self) -> pd.DataFrame:  # samples table, a row a sample
         "The samples that are there."
         if self.fs.exists(whole := f"{self.root}/samples.parquet"):
-            try: table = _read_table(self.fs, whole)
-            except Exception as e: raise InputError(f"{whole}: is damaged ({e}); delete it") from e  # Parquet raises errors of many kinds
+            try:
+                table = _read_table(self.fs, whole)
+            except Exception as e:
+                raise InputError(f"{whole}: is damaged ({e}); delete it") from e  # Parquet raises errors of many kinds
             if missing := [c for c in ("clip", "deformation", "level", "row", "frames") if c not in table]:
                 raise InputError(f"{whole}: lacks the column {missing[0]}; delete it")
             return table
         missing = set(self.missing())
         done = [i for i in range(len(self.clips)) if i not in missing]
         table = pd.DataFrame([row for i in done for row in self._read_rows(i)])
-        if not missing: write_atomic(f"{self.path}/samples.parquet", table.to_parquet())
+        if not missing:
+            write_atomic(f"{self.path}/samples.parquet", table.to_parquet())
         return table
 
     @property
     def labelled(self) -> pd.DataFrame:  # samples table with label, fold and source of each sample's clip
         "The samples that are there, and what is known of their clips."
-        return self.samples.merge(self.clips[["clip", "label", "fold", "source"]], on="clip", how="left", validate="many_to_one")
+        return self.samples.merge(
+            self.clips[["clip", "label", "fold", "source"]], on="clip", how="left", validate="many_to_one"
+        )
 
     def read(
         self,
@@ -211,8 +248,10 @@ class LogMelStore:
     ) -> np.ndarray:  # log-mel, (128, frames), float32, dB
         "One sample; a damaged one is an error that names the clip."
         clip = self.clips["clip"][row // VERSIONS]
-        if not self.fs.exists(self._shard(row // VERSIONS)): raise InputError(f"{self.path}: {clip} is not in the store yet")
-        try: block = self.array[row]
+        if not self.fs.exists(self._shard(row // VERSIONS)):
+            raise InputError(f"{self.path}: {clip} is not in the store yet")
+        try:
+            block = self.array[row]
         except (ValueError, RuntimeError, OSError, MemoryError, OverflowError, LookupError, TypeError) as e:
             raise InputError(f"{self.path}: {clip} is damaged ({e}); drop it and build again") from e
         frames = self._read_rows(row // VERSIONS)[row % VERSIONS]["frames"]
@@ -227,6 +266,8 @@ class LogMelStore:
         missing, damaged = set(self.missing()), []
         for i in set(range(len(self.clips))) - missing:
             try:
-                for row in range(VERSIONS * i, VERSIONS * (i + 1)): self.read(row)
-            except (InputError, OSError, json.JSONDecodeError, KeyError, IndexError): damaged.append(self.clips["clip"][i])
+                for row in range(VERSIONS * i, VERSIONS * (i + 1)):
+                    self.read(row)
+            except (InputError, OSError, json.JSONDecodeError, KeyError, IndexError):
+                damaged.append(self.clips["clip"][i])
         return damaged

@@ -56,9 +56,11 @@ class ResidentMels:
     ) -> "ResidentMels":
         "The store's log-mels, decoded once into `frames.npy` beside it and mapped from there; those of a store that is no local folder are decoded into memory each time."
         samples, path = store.samples, Path(store.root) / "frames.npy"
-        if not isinstance(store.fs, LocalFileSystem): frames = _decode(store, samples, np.empty)
+        if not isinstance(store.fs, LocalFileSystem):
+            frames = _decode(store, samples, np.empty)
         else:
-            if not path.exists(): _decode_into(path, store, samples)
+            if not path.exists():
+                _decode_into(path, store, samples)
             frames = np.load(path, mmap_mode="c", allow_pickle=False)
         return cls(torch.from_numpy(frames).to(device), samples.frames.to_numpy())
 
@@ -72,7 +74,9 @@ class ResidentMels:
             x = self.frames[first : first + length].cpu().double()  # not every device has doubles
             sums += [x.numel(), float(x.sum()), float((x * x).sum())]
         mean = sums[1] / sums[0]
-        return type(self)(self.frames, self.lengths, mean=mean, deviation=max((sums[2] / sums[0] - mean**2) ** 0.5, 1e-3))
+        return type(self)(
+            self.frames, self.lengths, mean=mean, deviation=max((sums[2] / sums[0] - mean**2) ** 0.5, 1e-3)
+        )
 
     def crop(
         self,
@@ -113,7 +117,9 @@ def _decode(store, samples, empty):
 
 def _decode_into(path, store, samples):
     "The same in a `.npy` file that appears whole."
-    part = path.with_suffix(f".{uuid.uuid4().hex}.decoding")  # not `.partial`, which another process may sweep meanwhile
+    part = path.with_suffix(
+        f".{uuid.uuid4().hex}.decoding"
+    )  # not `.partial`, which another process may sweep meanwhile
     _decode(store, samples, partial(np.lib.format.open_memmap, part, mode="w+")).flush()
     part.replace(path)
 
@@ -132,6 +138,7 @@ class RandomPatch(ItemTransform):
 
 class Sampler(NamedTuple):
     "Which samples come together, and how often."
+
     epoch: Callable  # () → batches of positions, each an array of integers
     batches: int  # batches an epoch
 
@@ -140,17 +147,22 @@ class PatchDL(TfmdDL):
     "A DataLoader over rows of a samples table which makes each batch as a whole."
 
     def __init__(self, dataset, *args, sampler: Sampler, num_workers=0, **kwargs):
-        super().__init__(dataset, *args, num_workers=0, **kwargs)  # a gather is quicker than sending it between processes
+        super().__init__(
+            dataset, *args, num_workers=0, **kwargs
+        )  # a gather is quicker than sending it between processes
         self.sampler = sampler
         self.rows = torch.as_tensor(dataset.items["row"].to_numpy(copy=True))
         self.labels = torch.as_tensor([dataset.vocab.o2i[label] for label in dataset.items["label"]])
 
-    def __len__(self): return self.sampler.batches
+    def __len__(self):
+        return self.sampler.batches
 
     def create_batches(self, positions):
         rows, labels = self.rows.to(self.device), self.labels.to(self.device)
         for batch in self.sampler.epoch():
-            at = torch.from_numpy(batch).to(self.device, non_blocking=True)  # a copy that waits would hold up a GPU at each step
+            at = torch.from_numpy(batch).to(
+                self.device, non_blocking=True
+            )  # a copy that waits would hold up a GPU at each step
             yield rows[at], labels[at]
 
 # %% ../../nbs/learning/batches.ipynb #bc2b6b1b
@@ -173,12 +185,20 @@ def shuffled(
 ) -> Sampler:
     "All items in random order, pass after pass; an epoch may be shorter or longer than a pass."
     rng = np.random.default_rng(seed)
-    def one_pass(): return rng.permutation(n) if weights is None else rng.choice(n, n, p=weights / weights.sum())
+
+    def one_pass():
+        return rng.permutation(n) if weights is None else rng.choice(n, n, p=weights / weights.sum())
+
     def endless():
-        while True: yield from one_pass()
+        while True:
+            yield from one_pass()
+
     stream, count = endless(), batches or -(-n // bs)
+
     def epoch():
-        for i in range(count): yield np.fromiter(stream, int, count=bs if batches else min(bs, n - i * bs))
+        for i in range(count):
+            yield np.fromiter(stream, int, count=bs if batches else min(bs, n - i * bs))
+
     return Sampler(epoch, count)
 
 # %% ../../nbs/learning/batches.ipynb #62516357
@@ -194,8 +214,13 @@ def patch_dls(
 ) -> DataLoaders:  # training batches of (patches, classes); no validation part
     "fastai `DataLoaders` of random patches, a gather a batch."
     block = DataBlock(
-        blocks=(LogMelBlock(mels, generator=torch.Generator().manual_seed(seed)), CategoryBlock(vocab=vocab, sort=False)),
-        get_x=ColReader("row"), get_y=ColReader("label"), splitter=lambda items: (list(range(len(items))), []),
+        blocks=(
+            LogMelBlock(mels, generator=torch.Generator().manual_seed(seed)),
+            CategoryBlock(vocab=vocab, sort=False),
+        ),
+        get_x=ColReader("row"),
+        get_y=ColReader("label"),
+        splitter=lambda items: (list(range(len(items))), []),
     )
     sampler = sampler or shuffled(len(table), bs=bs, seed=seed)
     return block.dataloaders(table.reset_index(drop=True), bs=bs, sampler=sampler, device=device or mels.frames.device)

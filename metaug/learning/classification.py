@@ -30,7 +30,8 @@ PATCHES_PER_CLIP = 4  # an epoch of budget `steps`; 4 × 2.97 s is over twice an
 
 def _epoch_batches(training, budget, bs):
     "Batches an epoch under a budget; None is one pass over all samples."
-    if budget == "epochs": return None
+    if budget == "epochs":
+        return None
     return -(-PATCHES_PER_CLIP * int(training.deformation.eq("original").sum()) // bs)
 
 
@@ -48,8 +49,10 @@ class _Blended(MixUp):
     "fastai's MixUp, which lets a last batch of a single patch be."
 
     def before_batch(self):
-        if len(self.y) > 1: super().before_batch()
-        else: self.lam, self.yb1 = self.x.new_ones(1), self.yb
+        if len(self.y) > 1:
+            super().before_batch()
+        else:
+            self.lam, self.yb1 = self.x.new_ones(1), self.yb
 
 
 def learn_classifier(
@@ -66,10 +69,17 @@ def learn_classifier(
     vocab, how = sorted(training.label.unique()), RECIPES[recipe]
     mels = mels.standardised(training.row[training.deformation.eq("original")].to_numpy())
     target = {fold: np.array([vocab.index(label) for label in part.label]) for fold, part in held_out.items()}
+
     def scores(network):
-        return {fold: clip_scores(predict(network, mels, part.row.to_numpy()), target[fold]) for fold, part in held_out.items()}
+        return {
+            fold: clip_scores(predict(network, mels, part.row.to_numpy()), target[fold])
+            for fold, part in held_out.items()
+        }
+
     weights = None if training.sampling_weight.eq(1).all() else training.sampling_weight.to_numpy()
-    sampler = shuffled(len(training), bs=how.bs, seed=seed, batches=_epoch_batches(training, budget, how.bs), weights=weights)
+    sampler = shuffled(
+        len(training), bs=how.bs, seed=seed, batches=_epoch_batches(training, budget, how.bs), weights=weights
+    )
     dls = patch_dls(mels, training, vocab=vocab, sampler=sampler, seed=seed)
     with seeded(seed):
         network, keep = classifier(len(vocab)), KeepBest(scores)
@@ -88,9 +98,14 @@ def training_rate(
     keep_memory()
     device = default_device()
     with seeded(0), one_thread():
-        network, x, y = classifier(10).to(device), torch.randn(bs, 1, 128, 128, device=device), torch.arange(bs, device=device) % 10
+        network, x, y = (
+            classifier(10).to(device),
+            torch.randn(bs, 1, 128, 128, device=device),
+            torch.arange(bs, device=device) % 10,
+        )
         for step in range(steps + 1):
-            if step == 1: begun = time.perf_counter()
+            if step == 1:
+                begun = time.perf_counter()
             F.cross_entropy(network(x), y).backward()
         network[0][0].bias.grad.sum().item()  # waits for a GPU
     return bs * steps / (time.perf_counter() - begun)

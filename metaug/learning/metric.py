@@ -35,9 +35,13 @@ def npair_loss(
 ) -> torch.Tensor:  # scalar
     "Multi-class N-pair loss (equation 1; Sohn 2016) with the embeddings' mean squared norm as regulariser."
     if anchors.ndim != 2 or anchors.shape != positives.shape:
-        raise InputError(f"anchors and positives must both have shape (C, d), got {tuple(anchors.shape)} and {tuple(positives.shape)}")
-    if len(anchors) < 2: raise InputError(f"N-pair loss needs at least 2 classes a batch, got {len(anchors)}")
-    with torch.autocast("cuda", enabled=False): similarity = anchors @ positives.T  # too coarse in fastai's float16
+        raise InputError(
+            f"anchors and positives must both have shape (C, d), got {tuple(anchors.shape)} and {tuple(positives.shape)}"
+        )
+    if len(anchors) < 2:
+        raise InputError(f"N-pair loss needs at least 2 classes a batch, got {len(anchors)}")
+    with torch.autocast("cuda", enabled=False):
+        similarity = anchors @ positives.T  # too coarse in fastai's float16
     squared_norm = torch.cat([anchors, positives]).pow(2).sum(1).mean()
     return F.cross_entropy(similarity, torch.arange(len(anchors), device=anchors.device)) + l2 * squared_norm
 
@@ -50,7 +54,8 @@ def rank_loss(
     embedding, labels = np.asarray(embedding, float), np.asarray(labels)
     if embedding.ndim != 2 or labels.shape != embedding.shape[:1]:
         raise InputError(f"embedding must have shape (n, d) with n labels, got {embedding.shape} and {labels.shape}")
-    if not np.isfinite(embedding).all(): raise InputError("embedding must hold finite numbers, got NaN or infinity")
+    if not np.isfinite(embedding).all():
+        raise InputError("embedding must hold finite numbers, got NaN or infinity")
     unit = embedding / np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), 1e-12)
     similarity = np.rint(unit @ unit.T * 1e12)  # or rounding noise would make one of two equals the nearer
     same = labels[:, None] == labels
@@ -63,7 +68,8 @@ def rank_loss(
 
 def _nearer(negative, positive):
     "Share of pairs in which the negative's similarity is strictly larger."
-    if not len(negative) or not len(positive): return None
+    if not len(negative) or not len(positive):
+        return None
     return 1 - np.searchsorted(np.sort(negative), positive, side="right").mean() / len(negative)
 
 # %% ../../nbs/03_metric.ipynb #85dfe378
@@ -76,27 +82,35 @@ def pair_batches(
     "A sampler of batches that hold two different clips of each of `n_pairs` classes."
     labels = np.asarray(labels)
     classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2: raise InputError(f"N-pair loss needs at least 2 classes, got {len(classes)}")
-    if counts.min() < 2: raise InputError(f"class {classes[counts.argmin()]} has one clip; a pair needs two")
+    if len(classes) < 2:
+        raise InputError(f"N-pair loss needs at least 2 classes, got {len(classes)}")
+    if counts.min() < 2:
+        raise InputError(f"class {classes[counts.argmin()]} has one clip; a pair needs two")
     n_pairs = len(classes) if n_pairs is None else n_pairs
-    if not 2 <= n_pairs <= len(classes): raise InputError(f"n_pairs must be from 2 to {len(classes)} (the classes), got {n_pairs}")
+    if not 2 <= n_pairs <= len(classes):
+        raise InputError(f"n_pairs must be from 2 to {len(classes)} (the classes), got {n_pairs}")
     rng = np.random.default_rng(seed)
     pairs = [_pairs_of_class(np.flatnonzero(labels == c), rng) for c in classes]
     order = _endless(len(classes), rng)
     batches = -(-len(labels) // (2 * n_pairs))
+
     def epoch():
-        for _ in range(batches): yield np.array([next(pairs[c]) for c in _different(order, n_pairs)]).T.ravel()
+        for _ in range(batches):
+            yield np.array([next(pairs[c]) for c in _different(order, n_pairs)]).T.ravel()
+
     return Sampler(epoch, batches)
 
 
 def _endless(n, rng):
-    while True: yield from rng.permutation(n)
+    while True:
+        yield from rng.permutation(n)
 
 
 def _different(numbers, n):
     "The next `n` numbers, none twice; one that would come twice waits for nobody and is passed over."
     chosen = {}
-    while len(chosen) < n: chosen.setdefault(next(numbers))
+    while len(chosen) < n:
+        chosen.setdefault(next(numbers))
     return list(chosen)
 
 
@@ -104,7 +118,8 @@ def _pairs_of_class(clips, rng):
     "Endless pairs of different clips of a class: each pass takes all of them in random order."
     left = []
     while True:
-        if len(left) < 2: left = [*left, *(c for c in rng.permutation(clips) if c not in left)]
+        if len(left) < 2:
+            left = [*left, *(c for c in rng.permutation(clips) if c not in left)]
         yield left.pop(0), left.pop(0)
 
 # %% ../../nbs/03_metric.ipynb #bdaa45ad
@@ -122,8 +137,11 @@ def score_of(
 ) -> Callable:  # (embedding, labels, training embedding, training labels) → score
     "`by_rank_loss`; where a fold holds no two clips of a class, or one class only, the same over the fold and the training clips together."
     counts = np.unique(labels, return_counts=True)[1]
-    if len(counts) > 1 and counts.max() > 1: return by_rank_loss
-    return lambda embedding, own, reference, others: -rank_loss(np.concatenate([embedding, reference]), np.concatenate([own, others]))
+    if len(counts) > 1 and counts.max() > 1:
+        return by_rank_loss
+    return lambda embedding, own, reference, others: (
+        -rank_loss(np.concatenate([embedding, reference]), np.concatenate([own, others]))
+    )
 
 
 def learn_metric(
@@ -144,13 +162,21 @@ def learn_metric(
     mels = mels.standardised(training.row.to_numpy())
     of_fold = {fold: score or score_of(part.label.to_numpy()) for fold, part in held_out.items()}
     needs_training = any(of is not by_rank_loss for of in of_fold.values())
+
     def scores(network):
-        reference = (embed(network, mels, training.row.to_numpy()), training.label.to_numpy()) if needs_training else (None, None)
+        reference = (
+            (embed(network, mels, training.row.to_numpy()), training.label.to_numpy())
+            if needs_training
+            else (None, None)
+        )
         return {
             fold: of_fold[fold](embed(network, mels, part.row.to_numpy()), part.label.to_numpy(), *reference)
             for fold, part in held_out.items()
         }
-    def loss(embedding, _): return npair_loss(*embedding.chunk(2), l2=l2)
+
+    def loss(embedding, _):
+        return npair_loss(*embedding.chunk(2), l2=l2)
+
     sampler = pair_batches(training.label.to_numpy(), seed=seed, n_pairs=n_pairs)
     dls = patch_dls(mels, training, vocab=sorted(training.label.unique()), sampler=sampler, seed=seed)
     with seeded(seed):
@@ -187,17 +213,28 @@ def warn_if_collapsed(
 ) -> None:
     "Warn when an encoder has many dead units or does worse than averaged log-mels."
     if dead > units // 4:
-        warnings.warn(f"{name}: {dead} of {units} units of the embedding are dead; lower l2 or train longer", stacklevel=2)
+        warnings.warn(
+            f"{name}: {dead} of {units} units of the embedding are dead; lower l2 or train longer", stacklevel=2
+        )
     if accuracy < baseline - 1e-9:  # means over folds of equal counts may differ in the last digit
-        warnings.warn(f"{name}: kNN accuracy {accuracy:.1%} is below the averaged log-mels' {baseline:.1%}; train longer", stacklevel=2)
+        warnings.warn(
+            f"{name}: kNN accuracy {accuracy:.1%} is below the averaged log-mels' {baseline:.1%}; train longer",
+            stacklevel=2,
+        )
 
 # %% ../../nbs/03_metric.ipynb #3756f065
 def _quality(mels, training, held_out, samples, reference):
     k, labels, own = min(5, len(training)), training.label.to_numpy(), held_out.label.to_numpy()
     plain = [averaged_log_mels(mels, rows.row.to_numpy()) for rows in (held_out, training)]
-    accuracy = [float((knn_predict(query, base, labels, k=k) == own).mean()) for query, base in ((samples, reference), plain)]
+    accuracy = [
+        float((knn_predict(query, base, labels, k=k) == own).mean()) for query, base in ((samples, reference), plain)
+    ]
     loss = -score_of(own)(samples, own, reference, labels)
     return dict(
-        clips=len(held_out), rank_loss=float(loss), accuracy=accuracy[0], baseline=accuracy[1],
-        dead=dead_units(samples) if len(samples) > 1 else 0, units=samples.shape[1],
+        clips=len(held_out),
+        rank_loss=float(loss),
+        accuracy=accuracy[0],
+        baseline=accuracy[1],
+        dead=dead_units(samples) if len(samples) > 1 else 0,
+        units=samples.shape[1],
     )

@@ -35,18 +35,22 @@ def encoder(
 ) -> nn.Sequential:  # (batch, 1, 128, 128) → (batch, 64)
     "The network of Table 1 without full5."
     layers = dict(
-        conv1=_convolution(1, 24), pool1=_pool(),
-        conv2=_convolution(24, 48), pool2=_pool(),
+        conv1=_convolution(1, 24),
+        pool1=_pool(),
+        conv2=_convolution(24, 48),
+        pool2=_pool(),
         conv3=_convolution(48, 48, nn.ReLU(inplace=True)),
         full4=nn.Sequential(nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(48 * 2 * 25, EMBEDDING)),
     )
-    if relu: layers["relu4"] = nn.ReLU()
+    if relu:
+        layers["relu4"] = nn.ReLU()
     return _sequential(layers)
 
 
 def _sequential(layers):
     network = nn.Sequential()
-    for name, layer in layers.items(): network.add_module(name, layer)
+    for name, layer in layers.items():
+        network.add_module(name, layer)
     return network.to(memory_format=torch.channels_last)
 
 
@@ -54,7 +58,8 @@ def classifier(
     n_classes: int,  # outputs
 ) -> nn.Sequential:  # (batch, 1, 128, 128) → (batch, n_classes), before the softmax
     "The network of Table 1; its first six layers are `encoder()`."
-    if n_classes < 2: raise InputError(f"n_classes must be >= 2, got {n_classes}")
+    if n_classes < 2:
+        raise InputError(f"n_classes must be >= 2, got {n_classes}")
     full5 = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(EMBEDDING, n_classes))
     return _sequential(dict(encoder().named_children(), full5=full5))
 
@@ -81,7 +86,10 @@ def over_patches(
     chosen = torch.tensor(rows)[position].to(mels.frames.device)
     starts, training = starts.to(mels.frames.device), network.training
     network.eval()
-    out = [after(network(mels.crop(chosen[i : i + bs], starts[i : i + bs]))).float().cpu() for i in range(0, len(starts), bs)]
+    out = [
+        after(network(mels.crop(chosen[i : i + bs], starts[i : i + bs]))).float().cpu()
+        for i in range(0, len(starts), bs)
+    ]
     network.train(training)
     sums = torch.zeros(len(rows), out[0].shape[1]).index_add_(0, position, torch.cat(out))
     return (sums / torch.bincount(position, minlength=len(rows))[:, None]).numpy()
@@ -104,7 +112,8 @@ def load_weights(
     path,  # safetensors file
 ) -> nn.Module:
     "Put a state that `save_weights` wrote into a network of the same shape."
-    try: network.load_state_dict(load_file(path))
+    try:
+        network.load_state_dict(load_file(path))
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError) as e:
         raise InputError(f"{path}: no weights of this network ({e})") from e
     return network

@@ -30,23 +30,29 @@ from fastai.optimizer import Adam, OptimWrapper
 # %% ../../nbs/learning/training.ipynb #340f3034
 class Recipe(NamedTuple):
     "How a network is trained."
+
     optimiser: Callable  # a fastai optimiser function
     lr: float  # learning rate, the peak one if it changes
     bs: int  # patches a batch
     weight_decay: float
     one_cycle: bool  # whether the rate rises and falls once, or stays
-    label_smoothing: float = 0.0  # probability that a classifier's targets spread over all classes (Szegedy et al. 2016)
-    mixup: float = 0.0  # α of mixup's Beta(α, α), by which a classifier's patches are blended (Zhang et al. 2018); 0 is without
+    label_smoothing: float = (
+        0.0  # probability that a classifier's targets spread over all classes (Szegedy et al. 2016)
+    )
+    mixup: float = (
+        0.0  # α of mixup's Beta(α, α), by which a classifier's patches are blended (Zhang et al. 2018); 0 is without
+    )
 
 
 _MODERN = Recipe(Adam, lr=3e-3, bs=32, weight_decay=1e-2, one_cycle=True)  # fastai's Adam decays weights as AdamW does
 RECIPES = {
-    "paper": Recipe(partial(OptimWrapper, opt=torch.optim.Adagrad), lr=0.01, bs=256, weight_decay=0.0, one_cycle=False),  # section 3.1
+    "paper": Recipe(
+        partial(OptimWrapper, opt=torch.optim.Adagrad), lr=0.01, bs=256, weight_decay=0.0, one_cycle=False
+    ),  # section 3.1
     "modern": _MODERN,
     "smooth": _MODERN._replace(label_smoothing=0.1),
     "mixup": _MODERN._replace(mixup=0.4),  # fastai's own α
 }
-
 
 # %% ../../nbs/learning/training.ipynb #0ee6b62c
 @contextmanager
@@ -61,6 +67,7 @@ def seeded(
 # %% ../../nbs/learning/training.ipynb #0c24174c
 class KeepBest(Callback):
     "After every `every`-th epoch and the last one, score the network on each held-out fold and keep the weights that are best there."
+
     order = 55  # before fastai's Recorder prints a line
 
     def __init__(
@@ -71,15 +78,20 @@ class KeepBest(Callback):
     ):
         self.score, self.every, self.best, self.history = score, every, {}, []
 
-    def before_validate(self): raise CancelValidException()
+    def before_validate(self):
+        raise CancelValidException()
 
     def after_epoch(self):
-        if (self.epoch + 1) % self.every and self.epoch + 1 < self.n_epoch: return
+        if (self.epoch + 1) % self.every and self.epoch + 1 < self.n_epoch:
+            return
         loss = float(self.smooth_loss)
         for fold, score in self.score(self.model).items():
             self.history.append(dict(epoch=self.epoch + 1, fold=fold, score=score, loss=loss))
             if fold not in self.best or score > self.best[fold][0]:
-                self.best[fold] = score, {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+                self.best[fold] = (
+                    score,
+                    {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()},
+                )
 
     def weights(self, fold: int) -> dict[str, torch.Tensor]:
         "State of the network at the best epoch for a fold."
@@ -88,6 +100,7 @@ class KeepBest(Callback):
 
 class _SmoothLoss(AvgSmoothLoss):
     "fastai's, but it stays on the device: fastai's asks for the loss at each step, and a GPU waits meanwhile."
+
     def accumulate(self, learn):
         self.count += 1
         loss = learn.loss.detach()
@@ -96,6 +109,7 @@ class _SmoothLoss(AvgSmoothLoss):
 
 class Trained(NamedTuple):
     "A network with its best epoch for each held-out fold."
+
     network: nn.Sequential  # at whatever epoch was asked for last
     keep: KeepBest  # the weights, and the history of scores
     mels: ResidentMels  # log-mels as the network was given them, standardised
@@ -117,22 +131,33 @@ def train(
     cbs: tuple = (),  # further fastai callbacks
 ) -> Learner:
     "Fit a network with fastai and keep its best epoch for each held-out fold."
-    if epochs < 1: raise InputError(f"epochs must be >= 1, got {epochs}")
+    if epochs < 1:
+        raise InputError(f"epochs must be >= 1, got {epochs}")
     keep_memory()
     learner = Learner(
-        dls, network, loss_func=loss, opt_func=recipe.optimiser, lr=recipe.lr, wd=recipe.weight_decay,
-        cbs=[keep, *cbs], train_bn=True,
+        dls,
+        network,
+        loss_func=loss,
+        opt_func=recipe.optimiser,
+        lr=recipe.lr,
+        wd=recipe.weight_decay,
+        cbs=[keep, *cbs],
+        train_bn=True,
     )
     learner.recorder.smooth_loss = _SmoothLoss()
     with learner.no_bar(), learner.no_logging():
-        if recipe.one_cycle: learner.fit_one_cycle(epochs, lr_max=recipe.lr)
-        else: learner.fit(epochs)
+        if recipe.one_cycle:
+            learner.fit_one_cycle(epochs, lr_max=recipe.lr)
+        else:
+            learner.fit(epochs)
     return learner
 
 # %% ../../nbs/learning/training.ipynb #ca25c417
 class LogEpochs(Callback):
     "A line in the task's log after every epoch."
-    def before_fit(self): self.begun = time.perf_counter()
+
+    def before_fit(self):
+        self.begun = time.perf_counter()
 
     def after_epoch(self):
         done = self.epoch + 1
@@ -142,6 +167,7 @@ class LogEpochs(Callback):
 # %% ../../nbs/learning/training.ipynb #d6e8a9f4
 class StopEarly(Callback):
     "End a training whose scores, as `KeepBest` notes them, have not become better for some time."
+
     order = 56  # after KeepBest
 
     def __init__(
@@ -152,5 +178,5 @@ class StopEarly(Callback):
 
     def after_epoch(self):
         scores = [scored["score"] for scored in self.keep_best.history]
-        if scores and len(scores) - 1 - int(np.argmax(scores)) >= self.patience: raise CancelFitException()
-
+        if scores and len(scores) - 1 - int(np.argmax(scores)) >= self.patience:
+            raise CancelFitException()

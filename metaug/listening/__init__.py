@@ -27,8 +27,11 @@ __all__ = [
     "why_silent",
 ]
 
-__getattr__ = renamed(__name__, {
-    "spend": "media_within_budget",
-    "in_turn": "listening_order",
-    "gather": "page_data",
-})
+__getattr__ = renamed(
+    __name__,
+    {
+        "spend": "media_within_budget",
+        "in_turn": "listening_order",
+        "gather": "page_data",
+    },
+)

@@ -20,24 +20,30 @@ from .media import Medium, media_within_budget, why_silent
 # %% ../../nbs/listening/contents.ipynb #4f059e09
 _JUDGED = "clip label part deformation level test valid seed k predicted votes similarity accepted neighbours own_votes margin"
 
+
 def _judgements_of_k(
     acceptance: pd.DataFrame,  # acceptance table
     k: int | None,  # neighbours; None: the largest k there is
 ) -> pd.DataFrame:  # its rows, each sample once for each pair and seed
-    "The judgements of one k"
+    "The judgements of one k."
     if missing := [column for column in _JUDGED.split() if column not in acceptance]:
         raise InputError(f"acceptance must have the columns {_JUDGED}, got none called {' '.join(missing)}")
     known = sorted(acceptance.k.unique().tolist())
-    if not known: raise InputError("acceptance must hold at least one judgement, got 0")
+    if not known:
+        raise InputError("acceptance must hold at least one judgement, got 0")
     k = known[-1] if k is None else k
     if "net" in acceptance and acceptance.net.nunique() > 1:
         nets = sorted(acceptance.net.unique(), key=lambda net: (net != "npair", net))
-        acceptance = acceptance[acceptance.net.eq(nets[0])]  # the metric's, if it is there; what other embeddings judge are other tables
-    if k not in known: raise InputError(f"k must be one of {', '.join(map(str, known))}, got {k}")
+        acceptance = acceptance[
+            acceptance.net.eq(nets[0])
+        ]  # the metric's, if it is there; what other embeddings judge are other tables
+    if k not in known:
+        raise InputError(f"k must be one of {', '.join(map(str, known))}, got {k}")
     key = ["clip", "deformation", "level", "test", "valid", "seed"]
     # folds run one by one share pairs
     rows = acceptance[acceptance.k.eq(k)].drop_duplicates([*key, "predicted", "margin"], ignore_index=True)
-    if rows.duplicated(key).any(): raise InputError("acceptance must hold each sample, pair of folds, k and seed once, got some twice")
+    if rows.duplicated(key).any():
+        raise InputError("acceptance must hold each sample, pair of folds, k and seed once, got some twice")
     return rows
 
 # %% ../../nbs/listening/contents.ipynb #e9299e62
@@ -71,11 +77,18 @@ def in_words(
     sample,  # a row of the samples table, as dict or Series: deformation, level, rate, n_semitones, preset, noise, weight
 ) -> str:  # e.g. "× 0.81", "−3.5 semitones", "radio", "street-1, weight 0.34"
     "The parameters of a deformed sample."
-    def has(name): return name in sample and pd.notna(sample[name])
-    if has("rate"): return f"× {sample['rate']:.2f}"
-    if has("n_semitones"): return f"{sample['n_semitones']:+g} semitones".replace("-", "−")
-    if has("preset"): return str(sample["preset"])
-    if has("noise"): return f"{sample['noise']}, weight {sample['weight']:.2f}"
+
+    def has(name):
+        return name in sample and pd.notna(sample[name])
+
+    if has("rate"):
+        return f"× {sample['rate']:.2f}"
+    if has("n_semitones"):
+        return f"{sample['n_semitones']:+g} semitones".replace("-", "−")
+    if has("preset"):
+        return str(sample["preset"])
+    if has("noise"):
+        return f"{sample['noise']}, weight {sample['weight']:.2f}"
     return f"level {sample['level']}"
 
 # %% ../../nbs/listening/contents.ipynb #326f92a1
@@ -88,6 +101,7 @@ def _listed(
     "As many samples as the text may name."
     return table.head(max(1, int(budget / (120 + (30 + 5 * k) * judged))))
 
+
 def _judgements(
     rows: pd.DataFrame,  # acceptance rows of one k
     table: pd.DataFrame,  # samples that are listed, in turn
@@ -95,8 +109,12 @@ def _judgements(
     "The judgements on the samples that are listed."
     key = ["clip", "deformation", "level"]
     found = rows.merge(table[key].assign(sample=range(len(table))), on=key)
-    found = found.assign(narrow=found.margin.abs()).sort_values(["sample", "narrow", "test", "valid", "seed"], ignore_index=True)
-    return found[["sample", "test", "valid", "seed", "predicted", "votes", "similarity", "margin", "accepted", "neighbours"]]
+    found = found.assign(narrow=found.margin.abs()).sort_values(
+        ["sample", "narrow", "test", "valid", "seed"], ignore_index=True
+    )
+    return found[
+        ["sample", "test", "valid", "seed", "predicted", "votes", "similarity", "margin", "accepted", "neighbours"]
+    ]
 
 # %% ../../nbs/listening/contents.ipynb #5fb31af0
 def _described(
@@ -105,13 +123,21 @@ def _described(
 ) -> pd.DataFrame:  # the same with what, row, frames, place
     "What the store knows about samples."
     names = list(DEFORMATIONS)
-    place = [4 * names.index(d) + level if d in names else 4 * len(names) + level for d, level in zip(table.deformation, table.level)]
+    place = [
+        4 * names.index(d) + level if d in names else 4 * len(names) + level
+        for d, level in zip(table.deformation, table.level)
+    ]
     table = table.assign(place=place)
-    if store is None: return table.assign(what=[f"level {level}" for level in table.level], row=-1, frames=0)
+    if store is None:
+        return table.assign(what=[f"level {level}" for level in table.level], row=-1, frames=0)
     known = store.samples
     known = known[known["clip"].isin(table["clip"])]
     known = known.assign(what=[in_words(sample) for sample in known.to_dict("records")])
-    table = table.merge(known[["clip", "deformation", "level", "what", "row", "frames"]], on=["clip", "deformation", "level"], how="left")
+    table = table.merge(
+        known[["clip", "deformation", "level", "what", "row", "frames"]],
+        on=["clip", "deformation", "level"],
+        how="left",
+    )
     if len(lost := table[table.row.isna()]):
         raise InputError(
             f"{store.path}: holds no {lost.deformation.iloc[0]} of {lost['clip'].iloc[0]}; "
@@ -132,7 +158,10 @@ def _clips(
         originals = store.samples[store.samples.deformation.eq("original")]
         known = originals.merge(store.clips[["clip", "label", "fold"]], on="clip")
     known = known.set_index("clip")[["label", "fold", "row", "frames"]].reindex(names).rename_axis("clip").reset_index()
-    return known.fillna({"label": "unknown", "fold": 0, "row": -1, "frames": 0}).astype({"fold": int, "row": int, "frames": int})
+    return known.fillna({"label": "unknown", "fold": 0, "row": -1, "frames": 0}).astype(
+        {"fold": int, "row": int, "frames": int}
+    )
+
 
 def _cells(rows: pd.DataFrame) -> pd.DataFrame:  # label deformation judged accepted
     return rows.groupby(["label", "deformation"]).accepted.agg(judged="size", accepted="sum").reset_index()
@@ -140,7 +169,11 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:  # label deformation judged acce
 # %% ../../nbs/listening/contents.ipynb #22d7d0bb
 def _columns(table: pd.DataFrame) -> dict:  # column name → values that JSON knows
     "A table as the page gets it."
-    return {name: column.round(3).tolist() if column.dtype.kind == "f" else column.tolist() for name, column in table.items()}
+    return {
+        name: column.round(3).tolist() if column.dtype.kind == "f" else column.tolist()
+        for name, column in table.items()
+    }
+
 
 def _in_order(deformations) -> list[str]:
     "The paper's deformations in its order, then others."
@@ -162,16 +195,22 @@ def _tables(
     judgements["predicted"] = judgements.predicted.map(labels.index)
     samples["clip"] = samples["clip"].map(number)
     return dict(
-        cells=_cells(rows), clips=_clips(names, rows, store),
-        samples=samples.drop(columns=["part", "level"]), judgements=judgements,
+        cells=_cells(rows),
+        clips=_clips(names, rows, store),
+        samples=samples.drop(columns=["part", "level"]),
+        judgements=judgements,
     )
 
-def _labels(rows: pd.DataFrame) -> list[str]: return sorted({*rows.label, *rows.predicted})
+
+def _labels(rows: pd.DataFrame) -> list[str]:
+    return sorted({*rows.label, *rows.predicted})
 
 # %% ../../nbs/listening/contents.ipynb #59fff3e9
 def _needed_rows(
     tables: dict[str, pd.DataFrame],  # of a page
-) -> list[list[int]]:  # for each sample: its row in the store, its original's, those of its narrowest judgement's neighbours
+) -> list[
+    list[int]
+]:  # for each sample: its row in the store, its original's, those of its narrowest judgement's neighbours
     "What must be in the page for a sample to be worth a visit."
     row_of = tables["clips"].row.tolist()
     narrowest = tables["judgements"].drop_duplicates("sample").neighbours
@@ -180,9 +219,13 @@ def _needed_rows(
         for row, clip, of in zip(tables["samples"].row, tables["samples"]["clip"], narrowest)
     ]
 
+
 def _with_reasons(table: pd.DataFrame, made: dict[int, Medium]) -> pd.DataFrame:
     "Why something is silent, beside it."
-    return table.assign(why=pd.Series([made[row].why if row in made else None for row in table.row], index=table.index, dtype=object))
+    return table.assign(
+        why=pd.Series([made[row].why if row in made else None for row in table.row], index=table.index, dtype=object)
+    )
+
 
 def _base64(parts: dict[int, bytes | None]) -> dict[str, str]:
     "What there is, as text."
@@ -203,15 +246,25 @@ def page_data(
     rows = _judgements_of_k(acceptance, k)
     tables, made = _tables(rows, store, budget / 5), {}
     about = dict(
-        frame=FRAME / SAMPLE_RATE, k=int(rows.k.iloc[0]), seeds=rows.seed.nunique(),
-        labels=_labels(rows), deformations=_in_order(rows.deformation), judged=len(by_sample(rows)),
+        frame=FRAME / SAMPLE_RATE,
+        k=int(rows.k.iloc[0]),
+        seeds=rows.seed.nunique(),
+        labels=_labels(rows),
+        deformations=_in_order(rows.deformation),
+        judged=len(by_sample(rows)),
     )
     if store is not None:
         text = 1000 + len(json.dumps({name: _columns(table.assign(why=None)) for name, table in tables.items()}))
         made = media_within_budget(
-            _needed_rows(tables), store.path, budget - text,
-            background=background, silent=why_silent(store, background), jobs=jobs, progress=progress,
+            _needed_rows(tables),
+            store.path,
+            budget - text,
+            background=background,
+            silent=why_silent(store, background),
+            jobs=jobs,
+            progress=progress,
         )
-    for name in ("clips", "samples"): tables[name] = _with_reasons(tables[name], made)
+    for name in ("clips", "samples"):
+        tables[name] = _with_reasons(tables[name], made)
     pictures, sounds = (_base64({row: getattr(m, part) for row, m in made.items()}) for part in ("picture", "sound"))
     return about | {name: _columns(table) for name, table in tables.items()} | dict(pictures=pictures, sounds=sounds)

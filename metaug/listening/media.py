@@ -30,6 +30,7 @@ from ..features.store import LogMelStore
 PLAYED_RATE = 22050  # Hz; the lower half of what is judged, at a third of the bytes
 PLAYED_SECONDS = 20  # of a recording; ten minutes would fill the page
 
+
 def mp3(
     y: np.ndarray,  # waveform, (n,), in [-1, 1]
     *,
@@ -39,17 +40,24 @@ def mp3(
     y = y[: PLAYED_SECONDS * sr]
     file, played = io.BytesIO(), y if sr == PLAYED_RATE else soxr.resample(y, sr, PLAYED_RATE)
     soundfile.write(
-        file, np.clip(played, -1, 1), PLAYED_RATE,
-        format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE", compression_level=0.8,
+        file,
+        np.clip(played, -1, 1),
+        PLAYED_RATE,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="VARIABLE",
+        compression_level=0.8,
     )
     return file.getvalue()
 
 # %% ../../nbs/listening/media.ipynb #1131a060
 _WIDEST = 320  # pixels
 
+
 @lru_cache(maxsize=1)
 def _magma() -> np.ndarray:  # (256, 3), uint8
     return np.round(matplotlib.colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+
 
 def _webp(image: Image.Image, **how) -> bytes:
     file = io.BytesIO()
@@ -63,7 +71,8 @@ def picture(
     "A log-mel as a small picture."
     grey = np.clip(255 * (1 + (log_mel - log_mel.max()) / TOP_DB), 0, 255).round().astype(np.uint8)[::-1]
     image = Image.fromarray(_magma()[grey])
-    if image.width > _WIDEST: image = image.resize((_WIDEST, image.height), Image.Resampling.BOX)
+    if image.width > _WIDEST:
+        image = image.resize((_WIDEST, image.height), Image.Resampling.BOX)
     return _webp(image, quality=40)
 
 # %% ../../nbs/listening/media.ipynb #9c0d0a62
@@ -74,23 +83,31 @@ def why_silent(
     "Deformations of a store whose sounds would come out otherwise than they were judged."
     made = dict(store.array.attrs["metaug"])
     here = store_attrs(engine=made.get("engine", ""), seed=made.get("seed", 0))
-    if {**here, "background": 0} != {**made, "background": 0}: return dict.fromkeys(DEFORMATIONS, "made by another version of metaug")
-    try: given = store_attrs(background=background)["background"]
-    except InputError as e: return {"bgnoise": f"its background recordings can't be read ({e})"}
+    if {**here, "background": 0} != {**made, "background": 0}:
+        return dict.fromkeys(DEFORMATIONS, "made by another version of metaug")
+    try:
+        given = store_attrs(background=background)["background"]
+    except InputError as e:
+        return {"bgnoise": f"its background recordings can't be read ({e})"}
     return {} if given == made["background"] else {"bgnoise": "its background recordings were not given"}
 
 # %% ../../nbs/listening/media.ipynb #9465c0c3
 class Medium(NamedTuple):
     "What the page shows and plays of a sample."
+
     picture: bytes  # WebP
     sound: bytes | None  # MP3
     why: str | None = None  # why there is no sound
 
+
 @lru_cache(maxsize=2)
-def _open_store_once(path: str) -> LogMelStore: return LogMelStore.open(path)
+def _open_store_once(path: str) -> LogMelStore:
+    return LogMelStore.open(path)
+
 
 @lru_cache(maxsize=4)
-def _recording(path: str) -> np.ndarray: return read_audio(path)
+def _recording(path: str) -> np.ndarray:
+    return read_audio(path)
 
 # %% ../../nbs/listening/media.ipynb #12e40985
 def _sample_sound(
@@ -105,8 +122,17 @@ def _sample_sound(
     if deformation in ("stretch", "pitch1", "pitch2"):
         y = y[: 2 * PLAYED_SECONDS * SAMPLE_RATE]  # no slower than half, so that what is played is the same
     if deformation != "original":
-        y = deform(y, deformation=deformation, level=level, engine="rubberband", seed=seed, clip=clip["clip"], background=background)
+        y = deform(
+            y,
+            deformation=deformation,
+            level=level,
+            engine="rubberband",
+            seed=seed,
+            clip=clip["clip"],
+            background=background,
+        )
     return mp3(y)
+
 
 def medium(
     store_path: str,  # of the log-mel store
@@ -120,14 +146,18 @@ def medium(
     clip, version = store.clips.iloc[row // VERSIONS], row % VERSIONS - 1
     deformation, level = ("original", 0) if version < 0 else (list(DEFORMATIONS)[version // 4], version % 4)
     shown = picture(store.read(row))
-    if why := (silent or {}).get(deformation): return Medium(shown, None, why)
-    try: return Medium(shown, _sample_sound(clip, deformation, level, store.array.attrs["metaug"]["seed"], background))
-    except InputError as e: return Medium(shown, None, str(e).replace(clip["path"], Path(clip["path"]).name))
+    if why := (silent or {}).get(deformation):
+        return Medium(shown, None, why)
+    try:
+        return Medium(shown, _sample_sound(clip, deformation, level, store.array.attrs["metaug"]["seed"], background))
+    except InputError as e:
+        return Medium(shown, None, str(e).replace(clip["path"], Path(clip["path"]).name))
 
 # %% ../../nbs/listening/media.ipynb #2d499e3d
 def _weight(made: Medium) -> int:
     "Bytes in the page: base64, quotes and number."
     return sum(4 * -(-len(part) // 3) + 16 for part in (made.picture, made.sound) if part)
+
 
 def media_within_budget(
     needs: list[list[int]],  # rows in the store that each sample needs, its own first
@@ -148,10 +178,16 @@ def media_within_budget(
         for first in range(0, len(needs), 32):
             chunk = needs[first : first + 32]
             rows = sorted({row for need in chunk for row in need} - taken.keys() - ahead.keys())
-            ahead.update(zip(rows, pool(joblib.delayed(medium)(store_path, row, background=background, silent=silent) for row in rows)))
+            ahead.update(
+                zip(
+                    rows,
+                    pool(joblib.delayed(medium)(store_path, row, background=background, silent=silent) for row in rows),
+                )
+            )
             for need in chunk:
                 new = {row: ahead[row] for row in need if row not in taken}
-                if spent + (cost := sum(map(_weight, new.values()))) > budget: return taken
+                if spent + (cost := sum(map(_weight, new.values()))) > budget:
+                    return taken
                 taken.update(new)
                 spent += cost
             bar.update(spent - bar.n)

@@ -37,7 +37,9 @@ def embed_json(
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 # %% ../../nbs/listening/webpage.ipynb #9beb34f2
-def _hash(text: str) -> str: return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
 
 def fill(
     parts: dict[str, str],  # name → HTML that takes the place of {{name}}
@@ -52,24 +54,37 @@ def fill(
 def _figure(path: Path) -> str:  # HTML
     "A figure file as part of the page."
     image = Image.open(path)
-    code, name = base64.b64encode(_webp(image.convert("RGB"), lossless=True)).decode(), html.escape(path.stem.replace("-", " "))
-    return f'<img src="data:image/webp;base64,{code}" width="{image.width}" height="{image.height}" alt="Figure: {name}">'
+    code, name = (
+        base64.b64encode(_webp(image.convert("RGB"), lossless=True)).decode(),
+        html.escape(path.stem.replace("-", " ")),
+    )
+    return (
+        f'<img src="data:image/webp;base64,{code}" width="{image.width}" height="{image.height}" alt="Figure: {name}">'
+    )
+
 
 def _figures(results: pd.DataFrame, acceptance: pd.DataFrame | None) -> str:  # HTML
     "What `metaug report` draws: the first two figures open, the others behind a fold."
-    with tempfile.TemporaryDirectory() as folder: drawn = [_figure(path) for path in save_figures(results, acceptance, folder, dpi=110)]
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = [_figure(path) for path in save_figures(results, acceptance, folder, dpi=110)]
     shown, others = "".join(drawn[:2]), "".join(drawn[2:])
-    more = f"<details><summary>{len(drawn) - 2} more figures</summary><div class=figures>{others}</div></details>" if others else ""
+    more = (
+        f"<details><summary>{len(drawn) - 2} more figures</summary><div class=figures>{others}</div></details>"
+        if others
+        else ""
+    )
     return f"<div class=figures>{shown}</div>{more}"
 
 # %% ../../nbs/listening/webpage.ipynb #a660cdc8
 def _table_row(line: str, tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in re.split(" {2,}", line)) + "</tr>"
 
+
 def _block(text: str) -> str:  # HTML
     "A paragraph, or a table if there are several lines: their cells stand apart by two blanks or more."
     head, *body = text.splitlines()
-    if not body: return f"<p class=quiet>{html.escape(text)}</p>"
+    if not body:
+        return f"<p class=quiet>{html.escape(text)}</p>"
     rows = "".join(_table_row(line, "td") for line in body)
     return f'<div class=scroll tabindex="0"><table><thead>{_table_row(head, "th")}</thead><tbody>{rows}</tbody></table></div>'
 
@@ -83,6 +98,7 @@ def _results(
     words = "".join(_block(block) for block in show_report(results, predictions).split("\n\n"))
     return f"<h2>What came out</h2>{words}{_figures(results, acceptance)}"
 
+
 def _notes(data: str, silent: list[str]) -> str:  # HTML
     "What a reader must know before anything else."
     notes = [GENERATED_NOTE] if data == "generated" else []
@@ -93,9 +109,14 @@ def _choice(gathered: dict) -> str:  # HTML
     "How many of how many are there, and why these."
     rows, sounds, k = gathered["samples"]["row"], gathered["sounds"], gathered["k"]
     sounding = sum(str(row) in sounds for row in rows)
-    how_often = "" if not any(gathered["judgements"]["test"]) else (  # a selection has no held-out folds: each sample is judged once
-        "A sample is judged once for each pair of held-out folds; it counts as accepted when more than half of its judgements "
-        "accepted it, or half of them and its margin is above 0. "
+    how_often = (
+        ""
+        if not any(gathered["judgements"]["test"])
+        # a selection has no held-out folds: each sample is judged once
+        else (
+            "A sample is judged once for each pair of held-out folds; it counts as accepted when more than half of its judgements "
+            "accepted it, or half of them and its margin is above 0. "
+        )
     )
     return (
         f"<p>{gathered['judged']:,} samples were judged, {len(rows):,} are listed, {sounding:,} have sound: "
@@ -107,12 +128,19 @@ def _choice(gathered: dict) -> str:  # HTML
         "deformed sounds are made again by Rubber Band and played up to 11 kHz.</p></details>"
     )
 
+
 def _silent(gathered: dict) -> list[str]:
     "Each reason for silence once, with how often."
-    reasons = pd.Series([why for name in ("clips", "samples") for why in gathered[name].get("why", []) if why], dtype=object)
-    if reasons.empty: return []
+    reasons = pd.Series(
+        [why for name in ("clips", "samples") for why in gathered[name].get("why", []) if why], dtype=object
+    )
+    if reasons.empty:
+        return []
     first, count = reasons.iloc[0], len(reasons)
-    return [f"{count} sounds are missing: {first}" + (f"; and {reasons.nunique() - 1} other reasons" if reasons.nunique() > 1 else "")]
+    return [
+        f"{count} sounds are missing: {first}"
+        + (f"; and {reasons.nunique() - 1} other reasons" if reasons.nunique() > 1 else "")
+    ]
 
 # %% ../../nbs/listening/webpage.ipynb #605f8662
 def page(
@@ -126,27 +154,41 @@ def page(
     **how,  # k, background, jobs, progress of `page_data`
 ) -> str:  # HTML
     "One page that needs nothing else."
-    if not max_mb > 0: raise InputError(f"max_mb must be > 0, got {max_mb}")
+    if not max_mb > 0:
+        raise InputError(f"max_mb must be > 0, got {max_mb}")
     judged = acceptance is not None and len(acceptance) > 0
-    if judged: _judgements_of_k(acceptance, how.get("k"))  # refused before the figures are drawn
+    if judged:
+        _judgements_of_k(acceptance, how.get("k"))  # refused before the figures are drawn
     shown = "" if results is None else _results(results, acceptance, predictions)
-    if (least := (len(shown) + 40_000) / 1e6) > max_mb: raise InputError(f"max_mb must be at least {least:.2f} for these results, got {max_mb}")
-    if results is not None and "data" in results: data = str(results["data"].iloc[0])
+    if (least := (len(shown) + 40_000) / 1e6) > max_mb:
+        raise InputError(f"max_mb must be at least {least:.2f} for these results, got {max_mb}")
+    if results is not None and "data" in results:
+        data = str(results["data"].iloc[0])
     gathered = dict(cells={}, clips={}, samples={}, judgements={})
-    if judged: gathered = page_data(acceptance, store, budget=max_mb * 1e6 - len(shown) - 40_000, **how)
+    if judged:
+        gathered = page_data(acceptance, store, budget=max_mb * 1e6 - len(shown) - 40_000, **how)
     title = html.escape(f"{Path(data).name or 'metaug'}: what {'was accepted' if judged else 'came out'}")
     silent = _silent(gathered) if judged else []
-    return fill(dict(
-        title=title, heading=title, notes=_notes(data, silent), results=shown,
-        choice=_choice(gathered) if judged else "", data=embed_json(gathered),
-    ))
+    return fill(
+        dict(
+            title=title,
+            heading=title,
+            notes=_notes(data, silent),
+            results=shown,
+            choice=_choice(gathered) if judged else "",
+            data=embed_json(gathered),
+        )
+    )
 
 # %% ../../nbs/listening/webpage.ipynb #db044c08
 class Browser:
     "A page that a notebook shows in a frame."
-    def __init__(self, text: str, height: int): self.text, self.height = text, height
 
-    def __repr__(self): return f"Browser({len(self.text) / 1e6:.1f} MB)"
+    def __init__(self, text: str, height: int):
+        self.text, self.height = text, height
+
+    def __repr__(self):
+        return f"Browser({len(self.text) / 1e6:.1f} MB)"
 
     def _repr_html_(self):
         style = f"width:100%;height:{self.height}px;border:0"
@@ -163,8 +205,10 @@ def browse(
 ) -> Browser:  # shows itself as a cell's value
     "Look at and listen to what was accepted and rejected, in a notebook."
     store = acceptance.attrs.get("store") if store is None else store
-    if store is None: raise InputError("store must be given where acceptance.attrs names none, got None")
-    if not isinstance(store, LogMelStore): store = LogMelStore.open(str(store))
+    if store is None:
+        raise InputError("store must be given where acceptance.attrs names none, got None")
+    if not isinstance(store, LogMelStore):
+        store = LogMelStore.open(str(store))
     return Browser(page(acceptance, store, max_mb=max_mb, **how), height)
 
 # %% ../../nbs/listening/webpage.ipynb #93856a6c
@@ -174,13 +218,18 @@ def find_store(
 ) -> LogMelStore | None:  # None: there is none that holds the clips
     "The log-mel store that a run's samples were judged from: named in `run.json`, in a moved run too, else the newest in `cache/stores` that fits."
     folder = UPath(folder)
-    named, stores = UPath(str(_about(folder).get("store", ""))), [base / "cache" / "stores" for base in (folder, folder.parent)]
+    named, stores = (
+        UPath(str(_about(folder).get("store", ""))),
+        [base / "cache" / "stores" for base in (folder, folder.parent)],
+    )
     for path in [named, *(base / named.name for base in stores)]:
-        if named.name and (path / "clips.parquet").exists(): return LogMelStore.open(str(path))
+        if named.name and (path / "clips.parquet").exists():
+            return LogMelStore.open(str(path))
     names = set(acceptance["clip"])
     found = [path.parent for base in stores for path in base.glob("*/clips.parquet")]
     for path in sorted(found, key=lambda p: (p / "clips.parquet").stat().st_mtime, reverse=True):
-        if names <= set((store := LogMelStore.open(str(path))).clips["clip"]) and not store.missing(): return store
+        if names <= set((store := LogMelStore.open(str(path))).clips["clip"]) and not store.missing():
+            return store
     return None
 
 # %% ../../nbs/listening/webpage.ipynb #20aff086
@@ -197,9 +246,20 @@ def listening_page(
     "Write the listening report of a run: one file, no server, no network."
     run = read_run(out)
     judged = run.acceptance is not None and len(run.acceptance) > 0
-    if store is None: store = find_store(out, run.acceptance) if judged else None
-    elif not isinstance(store, LogMelStore): store = LogMelStore.open(str(store))
+    if store is None:
+        store = find_store(out, run.acceptance) if judged else None
+    elif not isinstance(store, LogMelStore):
+        store = LogMelStore.open(str(store))
     how.setdefault("background", tuple(_about(out).get("settings", {}).get("background", ())))
-    text = page(run.acceptance, store, results=run.results, predictions=run.predictions, max_mb=max_mb, jobs=jobs, progress=progress, **how)
+    text = page(
+        run.acceptance,
+        store,
+        results=run.results,
+        predictions=run.predictions,
+        max_mb=max_mb,
+        jobs=jobs,
+        progress=progress,
+        **how,
+    )
     write_atomic(str(path), text.encode("utf-8", "replace"))
     return Path(path)

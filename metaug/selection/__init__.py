@@ -56,9 +56,12 @@ __all__ = [
     "weigh_votes",
 ]
 
-__getattr__ = renamed(__name__, {
-    "select": "weigh",
-    "table2": "acceptance_by_class",
-    "flow": "predicted_share",
-    "surroundings": "neighbourhoods",
-})
+__getattr__ = renamed(
+    __name__,
+    {
+        "select": "weigh",
+        "table2": "acceptance_by_class",
+        "flow": "predicted_share",
+        "surroundings": "neighbourhoods",
+    },
+)

@@ -19,55 +19,68 @@ from ..core.neighbours import _coded, _ks, _matrix, nearest, unit_rows, vote
 
 # %% ../../nbs/04_selection.ipynb #527785f0
 def candidates(
-    samples:pd.DataFrame, # samples table with at least clip, label, fold, deformation, level
+    samples: pd.DataFrame,  # samples table with at least clip, label, fold, deformation, level
     *,
-    test:int, # one held-out fold
-    valid:int, # the other one
-)->pd.DataFrame: # clip label part deformation level test valid; test < valid, whichever was which
-    "The deformed samples that a scheme has to decide on, for one unordered pair of held-out folds"
+    test: int,  # one held-out fold
+    valid: int,  # the other one
+) -> pd.DataFrame:  # clip label part deformation level test valid; test < valid, whichever was which
+    "The deformed samples that a scheme has to decide on, for one unordered pair of held-out folds."
     need_columns(samples, "samples", "clip label fold deformation level")
     test, valid = sorted([at_least("test", test, 0), at_least("valid", valid, 0)])
-    if test == valid: raise InputError(f"test and valid must be two folds, got {test} twice")
-    table = samples.loc[samples.deformation.ne("original"), ["clip", "label", "fold", "deformation", "level"]].reset_index(drop=True)
+    if test == valid:
+        raise InputError(f"test and valid must be two folds, got {test} twice")
+    table = samples.loc[
+        samples.deformation.ne("original"), ["clip", "label", "fold", "deformation", "level"]
+    ].reset_index(drop=True)
     held_out = table[table.fold.isin([test, valid])]
     for row in held_out.head(1).itertuples():
-        raise InputError(f"samples must lie outside the held-out folds {test} and {valid}, got {row.clip} of fold {row.fold}")
+        raise InputError(
+            f"samples must lie outside the held-out folds {test} and {valid}, got {row.clip} of fold {row.fold}"
+        )
     return table.rename(columns={"fold": "part"}).assign(test=test, valid=valid)
 
 # %% ../../nbs/04_selection.ipynb #23fbe1b1
 def _refuse_mixing(
-    judged:pd.DataFrame, # clip, label
-    reference_clips:np.ndarray, # clip of each reference
-    reference_labels:np.ndarray, # label of each reference
+    judged: pd.DataFrame,  # clip, label
+    reference_clips: np.ndarray,  # clip of each reference
+    reference_labels: np.ndarray,  # label of each reference
 ):
-    "Refuse a clip on both sides and a class that the reference lacks"
+    "Refuse a clip on both sides and a class that the reference lacks."
     both = judged["clip"][judged["clip"].isin(reference_clips)]
-    if len(both): raise InputError(f"a judged clip must not be in the reference, got {both.iloc[0]} in both")
+    if len(both):
+        raise InputError(f"a judged clip must not be in the reference, got {both.iloc[0]} in both")
     unknown = sorted(set(judged.label) - set(reference_labels), key=str)
-    if unknown: raise InputError(f"each judged class must be in the reference, got none of {', '.join(map(str, unknown))}")
+    if unknown:
+        raise InputError(f"each judged class must be in the reference, got none of {', '.join(map(str, unknown))}")
 
 # %% ../../nbs/04_selection.ipynb #c54efd16
 def _judge(
-    judged:pd.DataFrame, # candidates, n rows
-    neighbours:np.ndarray, # indices of the references, shape (n, k)
-    similarities:np.ndarray, # their cosine similarities, shape (n, k)
-    clips:np.ndarray, # clip of each reference, shape (m,)
-    labels:np.ndarray, # label of each reference, shape (m,)
-)->pd.DataFrame: # rows of the acceptance table for this k
-    "The neighbours' judgement on each candidate"
+    judged: pd.DataFrame,  # candidates, n rows
+    neighbours: np.ndarray,  # indices of the references, shape (n, k)
+    similarities: np.ndarray,  # their cosine similarities, shape (n, k)
+    clips: np.ndarray,  # clip of each reference, shape (m,)
+    labels: np.ndarray,  # label of each reference, shape (m,)
+) -> pd.DataFrame:  # rows of the acceptance table for this k
+    "The neighbours' judgement on each candidate."
     outcome = vote(neighbours, similarities, labels)
     own = labels[neighbours] == judged.label.to_numpy()[:, None]
-    return judged.assign(k=neighbours.shape[1], predicted=outcome.predicted.tolist(), votes=outcome.votes,
-        similarity=outcome.similarity, accepted=outcome.predicted == judged.label.to_numpy(),
+    return judged.assign(
+        k=neighbours.shape[1],
+        predicted=outcome.predicted.tolist(),
+        votes=outcome.votes,
+        similarity=outcome.similarity,
+        accepted=outcome.predicted == judged.label.to_numpy(),
         neighbours=pd.Series(clips[neighbours].tolist(), index=judged.index, dtype=object),
-        own_votes=own.sum(axis=1), margin=np.where(own, similarities, -similarities).mean(axis=1))
+        own_votes=own.sum(axis=1),
+        margin=np.where(own, similarities, -similarities).mean(axis=1),
+    )
 
 # %% ../../nbs/04_selection.ipynb #c54efd17
 def _to_original(
-    samples:pd.DataFrame, # samples of one part, n rows: clip, deformation
-    embedding:np.ndarray, # their embeddings, shape (n, d)
-)->np.ndarray: # of each deformed sample, float64; nan where its original isn't among `samples`
-    "Cosine similarity of deformed samples to their own originals"
+    samples: pd.DataFrame,  # samples of one part, n rows: clip, deformation
+    embedding: np.ndarray,  # their embeddings, shape (n, d)
+) -> np.ndarray:  # of each deformed sample, float64; nan where its original isn't among `samples`
+    "Cosine similarity of deformed samples to their own originals."
     original, unit = samples.deformation.eq("original").to_numpy(), unit_rows(embedding)
     row_of = dict(zip(samples["clip"][original], np.flatnonzero(original)))
     own = np.array([row_of.get(clip, -1) for clip in samples["clip"][~original]], dtype=int)
@@ -75,83 +88,95 @@ def _to_original(
 
 # %% ../../nbs/04_selection.ipynb #ac819dc1
 def acceptance(
-    samples:pd.DataFrame, # samples of one part, n rows: clip, label, fold, deformation, level
-    embedding:np.ndarray, # their embeddings, shape (n, d); with `embed`, what it takes
-    reference_clips:np.ndarray, # clip of each reference (an original), shape (m,)
-    reference_embedding:np.ndarray, # their embeddings, shape (m, d); with `embed`, what it takes
-    reference_labels:np.ndarray, # label of each reference, shape (m,)
+    samples: pd.DataFrame,  # samples of one part, n rows: clip, label, fold, deformation, level
+    embedding: np.ndarray,  # their embeddings, shape (n, d); with `embed`, what it takes
+    reference_clips: np.ndarray,  # clip of each reference (an original), shape (m,)
+    reference_embedding: np.ndarray,  # their embeddings, shape (m, d); with `embed`, what it takes
+    reference_labels: np.ndarray,  # label of each reference, shape (m,)
     *,
-    k:int|list[int], # neighbours; a list gives the rows of each k from one search
-    test:int, # one held-out fold
-    valid:int, # the other one
-    embed:Callable|None=None, # your own encoder: inputs in, vectors (n, d) out
-)->pd.DataFrame: # acceptance table, a row a judged sample and k: clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin to_original
-    "Judge the deformed samples of a part by their neighbours among the originals outside it (Algorithm 1, lines 9 to 15)"
+    k: int | list[int],  # neighbours; a list gives the rows of each k from one search
+    test: int,  # one held-out fold
+    valid: int,  # the other one
+    embed: Callable | None = None,  # your own encoder: inputs in, vectors (n, d) out
+) -> pd.DataFrame:  # acceptance table, a row a judged sample and k: clip label part deformation level test valid k predicted votes similarity accepted neighbours own_votes margin to_original
+    "Judge the deformed samples of a part by their neighbours among the originals outside it (Algorithm 1, lines 9 to 15)."
     judged, ks = candidates(samples, test=test, valid=valid), _ks(k)
-    if embed is not None: embedding, reference_embedding = embed(embedding), embed(reference_embedding)
-    embedding, clips, labels = _matrix("embedding", embedding), np.asarray(reference_clips), np.asarray(reference_labels)
+    if embed is not None:
+        embedding, reference_embedding = embed(embedding), embed(reference_embedding)
+    embedding, clips, labels = (
+        _matrix("embedding", embedding),
+        np.asarray(reference_clips),
+        np.asarray(reference_labels),
+    )
     if len(embedding) != len(samples):
         raise InputError(f"embedding must have one row for each of the {len(samples)} samples, got {len(embedding)}")
     if clips.shape != (len(reference_embedding),):
-        raise InputError(f"reference_clips must be one for each of the {len(reference_embedding)} references, got shape {clips.shape}")
+        raise InputError(
+            f"reference_clips must be one for each of the {len(reference_embedding)} references, got shape {clips.shape}"
+        )
     _coded(labels, len(reference_embedding))
     _refuse_mixing(judged, clips, labels)
-    found, similarities = nearest(embedding[samples.deformation.ne("original").to_numpy()], reference_embedding, k=max(ks))
+    found, similarities = nearest(
+        embedding[samples.deformation.ne("original").to_numpy()], reference_embedding, k=max(ks)
+    )
     table = pd.concat([_judge(judged, found[:, :k], similarities[:, :k], clips, labels) for k in ks], ignore_index=True)
     return table.assign(to_original=np.tile(_to_original(samples, embedding), len(ks)))
 
 # %% ../../nbs/04_selection.ipynb #71f1c754
 def accept_none(
-    judged:pd.DataFrame, # candidates or acceptance rows, n rows
+    judged: pd.DataFrame,  # candidates or acceptance rows, n rows
     *,
-    seed:int=0, # not used
-    effects:pd.DataFrame|None=None, # not used
-)->np.ndarray: # weights, float64, shape (n,), all 0
-    "The baseline: originals only"
+    seed: int = 0,  # not used
+    effects: pd.DataFrame | None = None,  # not used
+) -> np.ndarray:  # weights, float64, shape (n,), all 0
+    "The baseline: originals only."
     return np.zeros(len(judged))
 
 # %% ../../nbs/04_selection.ipynb #8d24a839
 def accept_brute(
-    judged:pd.DataFrame, # candidates or acceptance rows, n rows
+    judged: pd.DataFrame,  # candidates or acceptance rows, n rows
     *,
-    seed:int=0, # not used
-    effects:pd.DataFrame|None=None, # not used
-)->np.ndarray: # weights, float64, shape (n,), all 1
-    "Brute force: every deformation of every clip"
+    seed: int = 0,  # not used
+    effects: pd.DataFrame | None = None,  # not used
+) -> np.ndarray:  # weights, float64, shape (n,), all 1
+    "Brute force: every deformation of every clip."
     return np.ones(len(judged))
 
 # %% ../../nbs/04_selection.ipynb #63c802a5
 def accept_metric(
-    judged:pd.DataFrame, # acceptance rows, n rows
+    judged: pd.DataFrame,  # acceptance rows, n rows
     *,
-    seed:int=0, # not used
-    effects:pd.DataFrame|None=None, # not used
-)->np.ndarray: # weights, float64, shape (n,), 0 or 1
-    "The paper's: accepted if the neighbours predict the sample's own label (Algorithm 1, line 12)"
+    seed: int = 0,  # not used
+    effects: pd.DataFrame | None = None,  # not used
+) -> np.ndarray:  # weights, float64, shape (n,), 0 or 1
+    "The paper's: accepted if the neighbours predict the sample's own label (Algorithm 1, line 12)."
     need_columns(judged, "judged", "accepted")
     return judged.accepted.to_numpy(np.float64)
 
 # %% ../../nbs/04_selection.ipynb #7f46481b
-SAMPLE_KEY = ["clip", "deformation", "level"] # what names a sample
+SAMPLE_KEY = ["clip", "deformation", "level"]  # what names a sample
+
 
 def _one_pair(
-    judged:pd.DataFrame, # acceptance rows
+    judged: pd.DataFrame,  # acceptance rows
 ):
-    "Refuse rows of several pairs or several k"
+    "Refuse rows of several pairs or several k."
     for column in ["test", "valid", "k"]:
         values = judged[column].unique() if column in judged else []
-        if len(values) > 1: raise InputError(f"judged must hold one {column} only, got {', '.join(map(str, values))}")
+        if len(values) > 1:
+            raise InputError(f"judged must hold one {column} only, got {', '.join(map(str, values))}")
     twice = judged[judged.duplicated(SAMPLE_KEY)]
-    if len(twice): raise InputError(f"judged must hold a sample once, got {' '.join(map(str, twice[SAMPLE_KEY].iloc[0]))} twice")
+    if len(twice):
+        raise InputError(f"judged must hold a sample once, got {' '.join(map(str, twice[SAMPLE_KEY].iloc[0]))} twice")
 
 # %% ../../nbs/04_selection.ipynb #bd62a162
 def accept_random(
-    judged:pd.DataFrame, # acceptance rows of one pair of held-out folds and one k, n rows
+    judged: pd.DataFrame,  # acceptance rows of one pair of held-out folds and one k, n rows
     *,
-    seed:int=0, # of the lots, >= 0
-    effects:pd.DataFrame|None=None, # not used
-)->np.ndarray: # weights, float64, shape (n,), 0 or 1
-    "As many of each class and deformation as `metric` accepted, by lot"
+    seed: int = 0,  # of the lots, >= 0
+    effects: pd.DataFrame | None = None,  # not used
+) -> np.ndarray:  # weights, float64, shape (n,), 0 or 1
+    "As many of each class and deformation as `metric` accepted, by lot."
     need_columns(judged, "judged", "clip label deformation level test valid accepted")
     _one_pair(judged)
     judged = judged.reset_index(drop=True)
@@ -163,135 +188,167 @@ def accept_random(
 
 # %% ../../nbs/04_selection.ipynb #768ad297
 def accept_by_class(
-    judged:pd.DataFrame, # candidates or acceptance rows, n rows
+    judged: pd.DataFrame,  # candidates or acceptance rows, n rows
     *,
-    seed:int=0, # not used
-    effects:pd.DataFrame|None=None, # effects table: label deformation difference (points); must be given
-)->np.ndarray: # weights, float64, shape (n,), 0 or 1
-    "Class-conditional: the deformations that raised the accuracy of the class (difference > 0)"
-    if effects is None: raise InputError("effects must be given for a class-conditional scheme, got None")
+    seed: int = 0,  # not used
+    effects: pd.DataFrame | None = None,  # effects table: label deformation difference (points); must be given
+) -> np.ndarray:  # weights, float64, shape (n,), 0 or 1
+    "Class-conditional: the deformations that raised the accuracy of the class (difference > 0)."
+    if effects is None:
+        raise InputError("effects must be given for a class-conditional scheme, got None")
     need_columns(judged, "judged", "label deformation")
     need_columns(effects, "effects", "label deformation difference")
     if effects.duplicated(["label", "deformation"]).any():
         raise InputError("effects must hold each label and deformation once, got some twice")
     unknown = sorted(set(judged.label) - set(effects.label), key=str)
-    if unknown: raise InputError(f"effects must hold each judged class, got none of {', '.join(map(str, unknown))}")
+    if unknown:
+        raise InputError(f"effects must hold each judged class, got none of {', '.join(map(str, unknown))}")
     beneficial = pd.MultiIndex.from_frame(effects.loc[effects.difference > 0, ["label", "deformation"]])
     return pd.MultiIndex.from_frame(judged[["label", "deformation"]]).isin(beneficial).astype(np.float64)
 
 # %% ../../nbs/04_selection.ipynb #f6c3f590
 def weigh_votes(
-    judged:pd.DataFrame, # acceptance rows, n rows
+    judged: pd.DataFrame,  # acceptance rows, n rows
     *,
-    seed:int=0, # not used
-    effects:pd.DataFrame|None=None, # not used
-)->np.ndarray: # weights, float64, shape (n,), 0..1
-    "Weight by the share of the neighbours with the sample's own label"
+    seed: int = 0,  # not used
+    effects: pd.DataFrame | None = None,  # not used
+) -> np.ndarray:  # weights, float64, shape (n,), 0..1
+    "Weight by the share of the neighbours with the sample's own label."
     need_columns(judged, "judged", "own_votes k")
     return (judged.own_votes / judged.k).to_numpy(np.float64)
 
 # %% ../../nbs/04_selection.ipynb #a059c114
 class Scheme(NamedTuple):
-    "A way to choose, and what it needs"
-    function: Callable # (judged, *, seed=0, effects=None) -> weights in 0..1, shape (n,)
-    needs_metric: str|None # embedding that judges: "npair", "classifier", module:name of your own, or None
-    needs_effects: str|None # folds that the effects table is counted on: "validation", "test" or None
-    leaks: bool # whether it has seen the test fold
-    description: str # one line
+    "A way to choose, and what it needs."
+
+    function: Callable  # (judged, *, seed=0, effects=None) -> weights in 0..1, shape (n,)
+    needs_metric: str | None  # embedding that judges: "npair", "classifier", module:name of your own, or None
+    needs_effects: str | None  # folds that the effects table is counted on: "validation", "test" or None
+    leaks: bool  # whether it has seen the test fold
+    description: str  # one line
 
 # %% ../../nbs/04_selection.ipynb #c902217f
 SCHEMES = {
     "none": Scheme(accept_none, None, None, False, "originals only"),
     "brute": Scheme(accept_brute, None, None, False, "every deformation of every clip"),
-    "metric": Scheme(accept_metric, "npair", None, False, "accepted by its neighbours under the learned metric (the paper's)"),
+    "metric": Scheme(
+        accept_metric, "npair", None, False, "accepted by its neighbours under the learned metric (the paper's)"
+    ),
     "random": Scheme(accept_random, "npair", None, False, "as many of each class and deformation as metric, by lot"),
-    "class": Scheme(accept_by_class, None, "validation", False, "deformations that helped the class on validation folds"),
+    "class": Scheme(
+        accept_by_class, None, "validation", False, "deformations that helped the class on validation folds"
+    ),
     "class-oracle": Scheme(
-        accept_by_class, None, "test", True, "deformations that helped the class on the test fold: leaks, an upper bound"),
-    "classifier": Scheme(accept_metric, "classifier", None, False, "accepted by its neighbours in the classification network's embedding"),
+        accept_by_class,
+        None,
+        "test",
+        True,
+        "deformations that helped the class on the test fold: leaks, an upper bound",
+    ),
+    "classifier": Scheme(
+        accept_metric, "classifier", None, False, "accepted by its neighbours in the classification network's embedding"
+    ),
     "weight": Scheme(weigh_votes, "npair", None, False, "drawn as often as the share of neighbours with its label"),
 }
 
 # %% ../../nbs/04_selection.ipynb #45535681
 def only(
-    deformation:str, # e.g. "stretch"
-)->Scheme: # scheme that uses this deformation alone
-    "One deformation at a time, for the class-conditional analysis"
+    deformation: str,  # e.g. "stretch"
+) -> Scheme:  # scheme that uses this deformation alone
+    "One deformation at a time, for the class-conditional analysis."
+
     def accept_only(judged, *, seed=0, effects=None):
         need_columns(judged, "judged", "deformation")
         known = sorted(judged.deformation.unique())
-        if known and deformation not in known: raise InputError(f"deformation must be one of {', '.join(known)}, got {deformation}")
+        if known and deformation not in known:
+            raise InputError(f"deformation must be one of {', '.join(known)}, got {deformation}")
         return judged.deformation.eq(deformation).to_numpy(np.float64)
+
     return Scheme(accept_only, None, None, False, f"{deformation} alone")
 
 # %% ../../nbs/04_selection.ipynb #e65a46a7
 def import_named(
-    kind:str, # what an error calls it
-    name:str, # module:name, e.g. my_schemes:accept_near
-)->object: # what the module holds under that name
-    "Something out of a module of your own"
+    kind: str,  # what an error calls it
+    name: str,  # module:name, e.g. my_schemes:accept_near
+) -> object:  # what the module holds under that name
+    "Something out of a module of your own."
     module, _, what = name.partition(":")
-    try: return getattr(import_module(module), what)
+    try:
+        return getattr(import_module(module), what)
     except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as e:
         raise InputError(f"{kind} {name} must be module:name of what can be imported ({e})") from e
 
 
 def _imported(
-    name:str, # module:name, e.g. my_schemes:accept_near
-)->Scheme: # what the module holds under that name; a function is taken to need the learned metric
-    "A scheme out of a module of your own"
+    name: str,  # module:name, e.g. my_schemes:accept_near
+) -> Scheme:  # what the module holds under that name; a function is taken to need the learned metric
+    "A scheme out of a module of your own."
     found = import_named("scheme", name)
-    if isinstance(found, Scheme): return found
-    if not callable(found): raise InputError(f"scheme {name} must be a function or a Scheme, got {type(found).__name__}")
+    if isinstance(found, Scheme):
+        return found
+    if not callable(found):
+        raise InputError(f"scheme {name} must be a function or a Scheme, got {type(found).__name__}")
     return Scheme(found, "npair", None, False, (found.__doc__ or name).splitlines()[0])
 
 # %% ../../nbs/04_selection.ipynb #49cf5f36
 def get_scheme(
-    name:str, # one of `SCHEMES`, only-<deformation>, or module:name of one of your own
-)->Scheme: # its entry
-    "The scheme of this name"
-    if name in SCHEMES: return SCHEMES[name]
-    if isinstance(name, str) and name.startswith("only-") and name != "only-": return only(name.removeprefix("only-"))
-    if isinstance(name, str) and ":" in name: return _imported(name)
+    name: str,  # one of `SCHEMES`, only-<deformation>, or module:name of one of your own
+) -> Scheme:  # its entry
+    "The scheme of this name."
+    if name in SCHEMES:
+        return SCHEMES[name]
+    if isinstance(name, str) and name.startswith("only-") and name != "only-":
+        return only(name.removeprefix("only-"))
+    if isinstance(name, str) and ":" in name:
+        return _imported(name)
     raise InputError(f"scheme must be one of {', '.join(SCHEMES)} or only-<deformation>, got {name}")
 
 # %% ../../nbs/04_selection.ipynb #9fd64467
 def _check_counted_on(
-    name:str, # of the scheme
-    scheme:Scheme, # its entry
-    effects:pd.DataFrame|None, # effects table, with the column `on` if `class_effects` made it
+    name: str,  # of the scheme
+    scheme: Scheme,  # its entry
+    effects: pd.DataFrame | None,  # effects table, with the column `on` if `class_effects` made it
 ):
-    "Refuse an effects table that was counted on the wrong folds"
-    if scheme.needs_effects is None or effects is None or "on" not in effects: return
+    "Refuse an effects table that was counted on the wrong folds."
+    if scheme.needs_effects is None or effects is None or "on" not in effects:
+        return
     wrong = set(effects.on) - {scheme.needs_effects}
-    if wrong: raise InputError(f"effects of scheme {name} must be counted on {scheme.needs_effects} folds, got {', '.join(sorted(wrong))}")
+    if wrong:
+        raise InputError(
+            f"effects of scheme {name} must be counted on {scheme.needs_effects} folds, got {', '.join(sorted(wrong))}"
+        )
 
 # %% ../../nbs/04_selection.ipynb #5510ed99
 def _check_weights(
-    name:str, # of the scheme
-    weights, # what it gave
-    count:int, # rows that were judged
-)->np.ndarray: # weights, float64, shape (n,)
-    "Refuse what can't be a weight"
+    name: str,  # of the scheme
+    weights,  # what it gave
+    count: int,  # rows that were judged
+) -> np.ndarray:  # weights, float64, shape (n,)
+    "Refuse what can't be a weight."
     weights = np.asarray(weights, np.float64)
     if weights.shape != (count,):
-        raise InputError(f"scheme {name} must give one weight for each of the {count} samples, got shape {weights.shape}")
+        raise InputError(
+            f"scheme {name} must give one weight for each of the {count} samples, got shape {weights.shape}"
+        )
     wrong = weights[~((weights >= 0) & (weights <= 1))]
-    if len(wrong): raise InputError(f"scheme {name} must give weights in 0..1, got {wrong[0]}")
+    if len(wrong):
+        raise InputError(f"scheme {name} must give weights in 0..1, got {wrong[0]}")
     return weights
 
 # %% ../../nbs/04_selection.ipynb #3ca9f86f
 def weigh(
-    scheme:str|Scheme|Callable, # name, entry, or your own function of the same shape
-    judged:pd.DataFrame, # acceptance rows of one pair of held-out folds and one k, n rows
+    scheme: str | Scheme | Callable,  # name, entry, or your own function of the same shape
+    judged: pd.DataFrame,  # acceptance rows of one pair of held-out folds and one k, n rows
     *,
-    seed:int=0, # for schemes that draw lots, >= 0
-    effects:pd.DataFrame|None=None, # for the class-conditional schemes
-)->np.ndarray: # weights, float64, shape (n,), 0..1
-    "The weight of each judged sample under a scheme"
+    seed: int = 0,  # for schemes that draw lots, >= 0
+    effects: pd.DataFrame | None = None,  # for the class-conditional schemes
+) -> np.ndarray:  # weights, float64, shape (n,), 0..1
+    "The weight of each judged sample under a scheme."
     name = scheme if isinstance(scheme, str) else getattr(scheme, "__name__", "given")
-    if isinstance(scheme, str): scheme = get_scheme(scheme)
-    if not isinstance(scheme, Scheme): scheme = Scheme(scheme, "npair", None, False, name)
+    if isinstance(scheme, str):
+        scheme = get_scheme(scheme)
+    if not isinstance(scheme, Scheme):
+        scheme = Scheme(scheme, "npair", None, False, name)
     need_columns(judged, "judged", "clip label deformation level test valid")
     _one_pair(judged)
     _check_counted_on(name, scheme, effects)

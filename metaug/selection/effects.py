@@ -14,37 +14,41 @@ from ..core.statistics import _draw_folds_then_seeds, _percentile_interval, _rat
 
 # %% ../../nbs/selection/effects.ipynb #80d3851e
 def _one_net(
-    acceptance:pd.DataFrame, # acceptance table, with the column `net` if a run made it
+    acceptance: pd.DataFrame,  # acceptance table, with the column `net` if a run made it
 ):
-    "Refuse judgements of several embeddings, which would be taken together"
+    "Refuse judgements of several embeddings, which would be taken together."
     if "net" in acceptance and acceptance.net.nunique() > 1:
         raise InputError(f"acceptance must be of one net, got {', '.join(sorted(acceptance.net.unique()))}")
 
+
 def _ratios(
-    acceptance:pd.DataFrame, # acceptance table
-    by:list[str], # what makes a cell, k first
+    acceptance: pd.DataFrame,  # acceptance table
+    by: list[str],  # what makes a cell, k first
     *,
-    unit:str, # column that names what is drawn
-    draws:int, # of the bootstrap
-    seed:int, # of the bootstrap
-)->pd.DataFrame: # `by`, judged accepted ratio low high
-    "Acceptance ratios of cells, tidy"
+    unit: str,  # column that names what is drawn
+    draws: int,  # of the bootstrap
+    seed: int,  # of the bootstrap
+) -> pd.DataFrame:  # `by`, judged accepted ratio low high
+    "Acceptance ratios of cells, tidy."
     need_columns(acceptance, "acceptance", " ".join([*by, "accepted", unit]))
     _one_net(acceptance)
     rows = [(*key, *_ratio_row(group, unit, draws, seed)) for key, group in acceptance.groupby(by)]
     return pd.DataFrame(rows, columns=[*by, "judged", "accepted", "ratio", "low", "high"])
 
 # %% ../../nbs/selection/effects.ipynb #6d0a27cb
-OVERALL = "(all classes)" # label of the row over all classes
+OVERALL = "(all classes)"  # label of the row over all classes
+
 
 def acceptance_by_class(
-    acceptance:pd.DataFrame, # acceptance table, any pairs, seeds and k
+    acceptance: pd.DataFrame,  # acceptance table, any pairs, seeds and k
     *,
-    unit:str="clip", # column that names the independent units, drawn again for the interval
-    draws:int=1000, # of the bootstrap
-    seed:int=0, # of the bootstrap
-)->pd.DataFrame: # k label judged accepted ratio low high; ratio and its 95% interval in 0..1; per k the classes, then `OVERALL`
-    "Acceptance ratio of each class (Table 2)"
+    unit: str = "clip",  # column that names the independent units, drawn again for the interval
+    draws: int = 1000,  # of the bootstrap
+    seed: int = 0,  # of the bootstrap
+) -> (
+    pd.DataFrame
+):  # k label judged accepted ratio low high; ratio and its 95% interval in 0..1; per k the classes, then `OVERALL`
+    "Acceptance ratio of each class (Table 2)."
     how = dict(unit=unit, draws=draws, seed=seed)
     overall = _ratios(acceptance.assign(label=OVERALL), ["k", "label"], **how)
     table = pd.concat([_ratios(acceptance, ["k", "label"], **how), overall], ignore_index=True)
@@ -52,87 +56,103 @@ def acceptance_by_class(
 
 # %% ../../nbs/selection/effects.ipynb #25d703be
 def by_class_deformation(
-    acceptance:pd.DataFrame, # acceptance table, any pairs, seeds and k
+    acceptance: pd.DataFrame,  # acceptance table, any pairs, seeds and k
     *,
-    unit:str="clip", # column that names the independent units, drawn again for the interval
-    draws:int=1000, # of the bootstrap
-    seed:int=0, # of the bootstrap
-)->pd.DataFrame: # k label deformation judged accepted ratio low high; ratio and its 95% interval in 0..1
-    "Acceptance ratio of each class and deformation (Fig. 4)"
+    unit: str = "clip",  # column that names the independent units, drawn again for the interval
+    draws: int = 1000,  # of the bootstrap
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:  # k label deformation judged accepted ratio low high; ratio and its 95% interval in 0..1
+    "Acceptance ratio of each class and deformation (Fig. 4)."
     return _ratios(acceptance, ["k", "label", "deformation"], unit=unit, draws=draws, seed=seed)
 
 # %% ../../nbs/selection/effects.ipynb #ec3eade4
 def neighbourhoods(
-    acceptance:pd.DataFrame, # acceptance table
-)->pd.DataFrame: # k accepted samples own similarity margin: means; own = share of the neighbours of the own class, 0..1
-    "What surrounds the accepted and the rejected samples"
+    acceptance: pd.DataFrame,  # acceptance table
+) -> (
+    pd.DataFrame
+):  # k accepted samples own similarity margin: means; own = share of the neighbours of the own class, 0..1
+    "What surrounds the accepted and the rejected samples."
     need_columns(acceptance, "acceptance", "k accepted own_votes similarity margin")
     _one_net(acceptance)
     rows = acceptance.assign(own=acceptance.own_votes / acceptance.k, samples=1)
-    return rows.groupby(["k", "accepted"]).agg(dict(samples="sum", own="mean", similarity="mean", margin="mean")).reset_index()
+    return (
+        rows.groupby(["k", "accepted"])
+        .agg(dict(samples="sum", own="mean", similarity="mean", margin="mean"))
+        .reset_index()
+    )
 
 # %% ../../nbs/selection/effects.ipynb #0f14fe95
 def predicted_share(
-    acceptance:pd.DataFrame, # acceptance table of one k
-)->pd.DataFrame: # square, rows: label, columns: predicted; share of the row's deformed samples, 0..1
-    "Where the deformed samples of each class end up"
+    acceptance: pd.DataFrame,  # acceptance table of one k
+) -> pd.DataFrame:  # square, rows: label, columns: predicted; share of the row's deformed samples, 0..1
+    "Where the deformed samples of each class end up."
     need_columns(acceptance, "acceptance", "label predicted")
     _one_net(acceptance)
-    if "k" in acceptance and acceptance.k.nunique() > 1: raise InputError(f"acceptance must be of one k, got {', '.join(map(str, sorted(acceptance.k.unique())))}")
+    if "k" in acceptance and acceptance.k.nunique() > 1:
+        raise InputError(f"acceptance must be of one k, got {', '.join(map(str, sorted(acceptance.k.unique())))}")
     classes = sorted(set(acceptance.label) | set(acceptance.predicted), key=str)
     counts = pd.crosstab(acceptance.label, acceptance.predicted).reindex(index=classes, columns=classes, fill_value=0)
     return counts.div(counts.sum(axis=1).replace(0, np.nan), axis=0)
 
 # %% ../../nbs/selection/effects.ipynb #7995cebc
 def _deformation_of(
-    scheme:pd.Series, # scheme names
-)->pd.Series: # deformation it stands for, "all" for brute, missing for others
-    "What a scheme trains with"
+    scheme: pd.Series,  # scheme names
+) -> pd.Series:  # deformation it stands for, "all" for brute, missing for others
+    "What a scheme trains with."
     return scheme.str.extract("^only-(.+)$", expand=False).where(scheme.ne("brute"), "all")
 
 # %% ../../nbs/selection/effects.ipynb #5913c7d6
 def _paired(
-    results:pd.DataFrame, # results table
-)->pd.DataFrame: # label deformation test seed n correct n_none correct_none
-    "Each row of a single deformation beside `none` on the same fold and seed"
+    results: pd.DataFrame,  # results table
+) -> pd.DataFrame:  # label deformation test seed n correct n_none correct_none
+    "Each row of a single deformation beside `none` on the same fold and seed."
     key = ["label", "test", "seed"]
     rows = results[["scheme", *key, "n", "correct"]].assign(deformation=_deformation_of(results.scheme))
     twice = rows[rows.deformation.notna() | rows.scheme.eq("none")].duplicated(["scheme", *key])
-    if twice.any(): raise InputError("results must hold each scheme, fold, seed and label once (one recipe, one budget), got some twice")
+    if twice.any():
+        raise InputError(
+            "results must hold each scheme, fold, seed and label once (one recipe, one budget), got some twice"
+        )
     none = rows[rows.scheme.eq("none")].drop(columns=["scheme", "deformation"])
     pairs = rows[rows.deformation.notna()].merge(none, on=key, suffixes=("", "_none"))
     if not len(pairs):
-        raise InputError("results must hold none and only-<deformation> or brute on the same folds and seeds, got no such pair")
+        raise InputError(
+            "results must hold none and only-<deformation> or brute on the same folds and seeds, got no such pair"
+        )
     wrong = pairs[pairs.n.ne(pairs.n_none)]
     for row in wrong.head(1).itertuples():
-        raise InputError("n must be equal with and without a deformation, "
-            f"got {row.n} and {row.n_none} for {row.label} in fold {row.test}")
+        raise InputError(
+            "n must be equal with and without a deformation, "
+            f"got {row.n} and {row.n_none} for {row.label} in fold {row.test}"
+        )
     return pairs[pairs.n > 0]
 
 # %% ../../nbs/selection/effects.ipynb #6bdbf93f
 def _effect_row(
-    pairs:pd.DataFrame, # paired rows of one class and deformation, a row a fold and seed
-    draws:int, # of the bootstrap
-    seed:int, # of the bootstrap
-)->tuple: # difference, low, high (points), n
-    "Paired accuracy difference with its interval"
+    pairs: pd.DataFrame,  # paired rows of one class and deformation, a row a fold and seed
+    draws: int,  # of the bootstrap
+    seed: int,  # of the bootstrap
+) -> tuple:  # difference, low, high (points), n
+    "Paired accuracy difference with its interval."
     change, n = (pairs.correct - pairs.correct_none).to_numpy(np.float64), pairs.n.to_numpy(np.float64)
     difference, count = 100 * change.sum() / n.sum(), int(n.sum())
-    if len(pairs) < 2: return difference, np.nan, np.nan, count
+    if len(pairs) < 2:
+        return difference, np.nan, np.nan, count
     times = _draw_folds_then_seeds(pairs.test.to_numpy(), draws=draws, seed=seed)
     return difference, *_percentile_interval(100 * (times @ change) / (times @ n)), count
 
 # %% ../../nbs/selection/effects.ipynb #0f8bd2c8
 def class_effects(
-    results:pd.DataFrame, # results rows of `none` and of `only-<deformation>`, `brute`: scheme test seed label n correct
+    results: pd.DataFrame,  # results rows of `none` and of `only-<deformation>`, `brute`: scheme test seed label n correct
     *,
-    on:str="test", # folds on which `correct` was counted: "test" or "validation"
-    draws:int=2000, # of the bootstrap
-    seed:int=0, # of the bootstrap
-)->pd.DataFrame: # label deformation difference low high n on; difference and 95% interval in points, n clips counted over folds and seeds
-    "How each deformation changes the accuracy of each class (Fig. 2)"
+    on: str = "test",  # folds on which `correct` was counted: "test" or "validation"
+    draws: int = 2000,  # of the bootstrap
+    seed: int = 0,  # of the bootstrap
+) -> pd.DataFrame:  # label deformation difference low high n on; difference and 95% interval in points, n clips counted over folds and seeds
+    "How each deformation changes the accuracy of each class (Fig. 2)."
     need_columns(results, "results", "scheme test seed label n correct")
-    if on not in ("test", "validation"): raise InputError(f"on must be test or validation, got {on}")
+    if on not in ("test", "validation"):
+        raise InputError(f"on must be test or validation, got {on}")
     if "data" in results and results.data.nunique() > 1:
         raise InputError(f"results must be of one collection, got {', '.join(sorted(results.data.unique()))}")
     groups = _paired(results).groupby(["label", "deformation"])
