@@ -112,6 +112,17 @@ strict_option = click.option(
     "--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="for machines: one JSON object on standard output")
+candidates_option = click.option(
+    "--candidates",
+    multiple=True,
+    default=["paper"],
+    show_default=True,
+    help="what is made of each clip and judged: paper, harsh, a grid in FILE.yaml or .json, or module:name, a pipeline of "
+    "your own (audiomentations, pedalboard, a function); may come several times",
+)
+per_clip_option = click.option(
+    "--per-clip", default=4, show_default=True, help="versions that a pipeline of your own makes of each clip"
+)
 background_option = click.option(
     "--background",
     multiple=True,
@@ -156,11 +167,13 @@ def data(source, download, picture, strict, as_json):
 @click.option("--store", required=True, type=click.Path(), help="folder of the log-mel store, new or begun")
 @engine_option
 @background_option
+@candidates_option
+@per_clip_option
 @click.option("--seed", default=0, show_default=True)
 @jobs_option
 @click.option("--audio", type=click.Path(), help="also write each sample as FLAC and JAMS into this folder")
-def augment(data, store, engine, background, seed, jobs, audio):
-    """Deform all clips in 20 ways into a store of log-mels; a build that was cut off goes on.
+def augment(data, store, engine, background, candidates, per_clip, seed, jobs, audio):
+    """Deform all clips into a store of log-mels, in the paper's 20 ways by default; an interrupted build resumes.
 
     Example: metaug augment --data esc10 --store esc10-store --jobs 2
     """
@@ -168,13 +181,14 @@ def augment(data, store, engine, background, seed, jobs, audio):
 
     from metaug import augmentation, datasets, features
 
+    grid = augmentation.read_candidates(candidates, per_clip=per_clip).grid
     clips, sounding = datasets.load_clips(data), "rubberband" if engine == "spectral" else engine
     if audio:  # what can't be written is said before hours of work
         if Path(audio).resolve() == Path(store).resolve():
             raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")
         features.refuse_among_sounds(Path(audio), data)
-        augmentation.claim_audio(clips, audio, engine=sounding, seed=seed, background=background)
-    how = dict(seed=seed, background=background, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
+        augmentation.claim_audio(clips, audio, engine=sounding, seed=seed, background=background, grid=grid)
+    how = dict(seed=seed, background=background, grid=grid, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
     built = augmentation.augment(clips, store, engine=engine, **how)
     click.echo(f"{len(built)} samples of {len(clips)} clips in {store}")
     if audio:
@@ -241,41 +255,24 @@ def protocol_options(function):
             ),
             engine_option,
             background_option,
+            candidates_option,
+            per_clip_option,
         ]
     ):
         function = option(function)
     return function
 
 
-def _settings(schemes, k, folds, valid_folds, seeds, recipe, epochs, metric_epochs, budget, engine, background):
-    from metaug.datasets import InputError
-    from metaug.experiment import Settings
+def _settings(folds, **options):
+    from metaug.experiment import Settings, fold_numbers
 
-    if folds != ("all",) and not (folds and all(f.isascii() and f.isdigit() for f in folds)):
-        raise InputError(f"folds must be numbers or all, got {','.join(folds) or 'none'}")
-    numbers = None if folds == ("all",) else tuple(int(f) for f in folds)
-    return Settings(
-        schemes=schemes,
-        k=k,
-        seeds=seeds,
-        folds=numbers,
-        valid_folds=valid_folds,
-        recipe=recipe,
-        epochs=epochs,
-        metric_epochs=metric_epochs,
-        budget=budget,
-        engine=engine,
-        background=background,
-    )
+    return Settings(folds=fold_numbers(folds), **options)
 
 
-def _planned(data, settings, cache):
-    "Clips and graph of a run, checked; nothing is made."
-    from metaug import datasets, experiment
+def _default_out(out, data):
+    from metaug.experiment import run_name
 
-    clips = datasets.load_clips(data, strict=True)
-    experiment.check(clips, settings)
-    return clips, experiment.Graph(experiment.store_key(clips, settings), clips.fold.unique().tolist(), settings), cache
+    return _run_folder(out or str(Path("runs") / run_name(data)))
 
 
 @main.command()
@@ -288,47 +285,11 @@ def plan(data, jobs, out, as_json, **options):
 
     Example: metaug plan --data esc10 --schemes none,brute,metric
     """
-    settings = _settings(**options)
-    from metaug import experiment, features
+    from metaug import experiment
 
-    clips, graph, cache = _planned(
-        data, settings, _run_folder(out or str(Path("runs") / experiment.run_name(data))) + "/cache"
-    )
-    samples = features.VERSIONS * len(clips)
-    frames = clips.seconds.sum() * features.SAMPLE_RATE / features.FRAME * features.VERSIONS
-    size = frames * features.N_MELS * 2  # bytes of log-mels
-    trainings, rate = experiment.plan(graph.folds), experiment.training_rate()
-    deforming = experiment.deforming_rate(clips, engine=settings.engine, background=settings.background)
-    stages = experiment.outline(graph, clips, cache, rate=rate, deforming=deforming, jobs=jobs)
-    if as_json:
-        tables = dict(trainings=trainings, stages=stages)
-        rows = {
-            name: json.loads(table.reset_index(names="name").to_json(orient="records"))
-            for name, table in tables.items()
-        }
-        click.echo(
-            _json(
-                dict(
-                    clips=len(clips),
-                    samples=samples,
-                    log_mel_bytes=int(size),
-                    patches_a_second=rate,
-                    sound_seconds_a_second=deforming,
-                    **rows,
-                )
-            )
-        )
-        return
-    click.echo("Trainings of the whole protocol, with those for the same held-out folds shared, and role by role:")
-    click.echo(trainings.to_string())
-    click.echo(
-        f"\n{len(clips)} clips, {samples:,} samples, about {size / 1e9:.2f} GB of log-mels in memory and somewhat less on disk"
-    )
-    click.echo(
-        f"\nThis run, at {rate:.0f} patches and {deforming:.0f} s of sound a second and process, as measured now; at most, and in hours"
-    )
-    click.echo("(`role_by_role`: were each training made for its own role of the folds):")
-    click.echo(stages.to_string())
+    cache = f"{_default_out(out, data)}/cache"
+    expected = experiment.forecast_run(data, _settings(**options), cache, jobs=jobs)
+    click.echo(_json(expected.as_dict()) if as_json else expected.text())
 
 
 @main.command()
@@ -396,21 +357,16 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
       metaug run --data esc10 --schemes none,brute,metric,random --k 1,5 --seeds 0,1
       metaug run --data /shared/esc10 --out /shared/runs/esc10 --scheduler tcp://node1:8786
     """
-    settings = _settings(**options)
     from metaug import analysis, experiment
     from metaug.datasets import GENERATED_NOTE
 
-    out = _run_folder(out or str(Path("runs") / experiment.run_name(data)))
+    settings, out = _settings(**options), _default_out(out, data)
     experiment.refuse_other_data(out, data)
     if notebooks:
         experiment.experiment_notebook(out)
     cache = f"{out}/cache"
     if dry_run:
-        clips, graph, cache = _planned(data, settings, cache)
-        for task in experiment.reasons(graph, cache).itertuples():
-            state, why = ("to do", f": {task.why}") if task.why else ("done ", "")
-            click.echo(f"{state}  {task.stage}: {task.label} ({task.key}){why}")
-        click.echo(experiment.outline(graph, clips, cache).to_string())
+        click.echo(experiment.dry_run(data, settings, cache))
         return
     outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=_terminal())
     paths = outcome.save(out) + analysis.save_figures(outcome.results, outcome.acceptance, out)
@@ -432,6 +388,8 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 @click.option("--k", default=5, show_default=True, help="neighbours that vote on each deformed sound")
 @engine_option
 @background_option
+@candidates_option
+@per_clip_option
 @click.option(
     "--epochs", type=int, help="of the metric nets at most; by default so many that they suit the number of clips"
 )
@@ -455,6 +413,7 @@ def select(sounds, out, no_audio, as_json, **options):
       metaug select my_sounds --out filtered
       metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
       metaug select my_sounds --out filtered --no-audio --json
+      metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5
     """
     from metaug import curation
 

@@ -413,24 +413,87 @@ def test_export_stays_in_its_folder(clips, tmp_path):
 # -- a new deformation -------------------------------------------------------------------------------------------------
 
 
-def test_one_class_makes_a_deformation(monkeypatch):
-    class Reverse(augmentation.muda.BaseTransformer):
-        def __init__(self, part=1.0):
-            super().__init__()
-            self.part = part
+OWN_DEFORMERS = """
+import numpy as np
+from metaug.augmentation import muda
 
-        def states(self, jam):
-            yield dict(part=self.part)
 
-        def audio(self, mudabox, state):
-            n = int(len(mudabox._audio["y"]) * state["part"])
-            mudabox._audio["y"][:n] = mudabox._audio["y"][:n][::-1].copy()
+class Reverse(muda.BaseTransformer):
+    def __init__(self, part=1.0):
+        super().__init__()
+        self.part = part
 
-    monkeypatch.setitem(augmentation.DEFORMATIONS, "reverse", (0.25, 0.5, 0.75, 1.0))
-    monkeypatch.setitem(augmentation.DEFORMERS, "reverse", lambda value, **_: Reverse(value))
-    y = np.sin(np.arange(20000) ** 1.5 / 900).astype(np.float32)
-    assert np.array_equal(deform(y, deformation="reverse", level=3, engine="rubberband"), y[::-1])
-    assert np.array_equal(deform(y, deformation="reverse", level=3), log_mel(y[::-1]))
+    def states(self, jam):
+        yield dict(part=self.part)
+
+    def audio(self, mudabox, state):
+        n = int(len(mudabox._audio["y"]) * state["part"])
+        mudabox._audio["y"][:n] = mudabox._audio["y"][:n][::-1].copy()
+
+
+class Gain(muda.BaseTransformer):
+    def __init__(self, most, *, rng):
+        super().__init__()
+        self.most, self._rng = most, rng
+
+    def states(self, jam):
+        yield dict(decibels=float(self._rng.uniform(-self.most, self.most)))
+
+    def audio(self, mudabox, state):
+        mudabox._audio["y"] = mudabox._audio["y"] * 10 ** (state["decibels"] / 20)
+
+
+def jitter(samples, sample_rate):
+    return samples + 0.01 * np.random.standard_normal(len(samples)).astype(np.float32)
+
+
+def sometimes_nothing(samples, sample_rate):
+    return None if np.random.uniform() < 0.5 else samples
+"""
+
+
+@pytest.fixture
+def own_deformers(tmp_path, monkeypatch):
+    "A module of one's own that every process finds."
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "own_deformers.py").write_text(OWN_DEFORMERS)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=os.pathsep)
+    grid = tmp_path / "grid.yaml"
+    grid.write_text("own_deformers:Reverse: [0.25, 1.0]\nlouder: {deformer: 'own_deformers:Gain', values: [3, 6, 9]}\n")
+    yield grid
+    sys.modules.pop("own_deformers", None)
+
+
+def test_a_file_and_a_class_make_a_deformation(own_deformers):
+    y, grid = np.sin(np.arange(20000) ** 1.5 / 900).astype(np.float32), augmentation.read_grid(own_deformers)
+    assert grid.names == ["Reverse", "louder"] and grid.versions == 6
+    assert np.array_equal(deform(y, deformation="Reverse", level=1, engine="rubberband", grid=grid), y[::-1])
+    assert np.array_equal(deform(y, deformation="Reverse", level=1, grid=grid), log_mel(y[::-1]))
+    louder = [deform(y, deformation="louder", level=2, clip=clip, grid=grid) for clip in ("a", "b", "a")]
+    assert np.array_equal(louder[0], louder[2]) and not np.array_equal(louder[0], louder[1])
+
+
+def test_a_pipeline_gives_the_same_sound_with_one_worker_or_two(own_deformers, tmp_path):
+    clips = load_clips("generated").iloc[::40].reset_index(drop=True)
+    grid = augmentation.union(
+        [augmentation.read_grid(own_deformers), augmentation.pipeline_grid("own_deformers:jitter", per_clip=3)]
+    )
+    one, two = (augment(clips, tmp_path / f"store{jobs}", grid=grid, jobs=jobs, progress=False) for jobs in (1, 2))
+    assert len(one.samples) == len(clips) * grid.versions == len(clips) * 9
+    for a, b in zip(one, two):
+        assert np.array_equal(a, b)
+    assert one.samples.deformation.unique().tolist() == ["original", "Reverse", "louder", "jitter"]
+
+
+def test_a_version_that_a_pipeline_fails_to_make_costs_only_itself(own_deformers, tmp_path):
+    clips = load_clips("generated").iloc[::40].reset_index(drop=True)
+    grid = augmentation.pipeline_grid("own_deformers:sometimes_nothing", per_clip=6)
+    with pytest.warns(UserWarning, match="is left out: the pipeline gave nothing"):
+        store = augment(clips, tmp_path / "store", grid=grid, progress=False)
+    counts = store.samples.groupby("clip").size()
+    assert store.missing() == [] and 5 < counts.sum() < 5 * 7 and counts.max() <= 7
+    assert sum(1 for _ in store) == counts.sum() and store.verify() == []
 
 
 def test_generated_noise_is_kept_and_a_damaged_file_made_anew(tmp_path, monkeypatch):

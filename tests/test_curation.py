@@ -18,6 +18,7 @@ import torch
 from metaug.curation import selecting
 from metaug.curation import manifest
 from metaug.core import files
+from metaug.core.tasks import Task
 from metaug import curation, features, select
 from metaug.augmentation import DEFORMATIONS, pcm16, replay
 from metaug.curation import (
@@ -538,7 +539,7 @@ def test_a_class_called_all_is_not_the_total():
 
 @pytest.mark.parametrize("clips, words", [(4, "metric nets of all folds"), (12, "metric net for fold 1")])
 def test_nets_that_are_no_better_than_no_learning_are_told(tmp_path, clips, words):
-    tasks = [curation.Task("part", dict(part=part), "", print) for part in (1, 2)]
+    tasks = [Task("part", dict(part=part), "", print) for part in (1, 2)]
     for task in tasks:
         task.folder(tmp_path).mkdir(parents=True)
         told = dict(part=task.inputs["part"], clips=clips, dead=0, units=64, accuracy=0.1, baseline=0.9)

@@ -40,7 +40,7 @@ from metaug.experiment import (
 )
 from metaug.experiment.work import _training_samples, _load, _originals, _seed
 from metaug.metric import learn_metric
-from metaug.selection import SCHEMES, Scheme
+from metaug.selection import SCHEMES, Scheme, get_scheme
 
 from fastai.callback.core import Callback
 from fastai.callback.mixup import MixUp
@@ -376,7 +376,7 @@ def test_sharing_is_exact(outcome, single_thread):
         )
         shared = load_file(graph.net("npair", set(excluded), 0).folder(cache) / f"weights-{part}.safetensors")
         assert all(np.array_equal(alone.keep.weights(part)[name].numpy(), value) for name, value in shared.items())
-    task = graph.classifiers[Arm("brute", None, 0), 1, 2]
+    task = graph.classifiers[Arm(get_scheme("brute"), None, 0), 1, 2]
     training, _ = _training_samples(task.inputs, cache, table)
     for fold in pair:
         alone = learn_classifier(
@@ -704,13 +704,13 @@ def test_the_work_of_planning_grows_as_the_tasks_do(monkeypatch):
     calls = []
     monkeypatch.setattr(tasks, "digest", lambda value: calls.append(1) or digest(value))
     graph = Graph("s", list(range(1, 11)), Settings(("none", "class", "class-oracle", "metric"), seeds=(0, 1)))
-    tasks = [task.key for stage in graph.stages.values() for task in stage]
+    keys = [task.key for stage in graph.stages.values() for task in stage]
     assert (
-        len(tasks) == len(set(tasks))
+        len(keys) == len(set(keys))
         and len(graph.stages["class-conditional classifiers"]) == 270
         and len(graph.stages["effects"]) == 22
     )
-    assert len(calls) < 20 * len(tasks)  # it had been thousands of times as many, and minutes
+    assert len(calls) < 20 * len(keys)  # it had been thousands of times as many, and minutes
 
 
 def test_notebooks_that_cannot_be_made_are_refused_before_any_work(tmp_path, monkeypatch):

@@ -6,6 +6,23 @@ from ..datasets.sounds import pcm16
 from .engines import compand, load_muda, muda, rubber_band
 from .spectral import PHASE_LOSS, log_mel_at, pitch_mel, stretch_mel
 from .background import Recording, generated_street, load_background, mix, noise_segment
+from .candidates import (
+    GRIDS,
+    HARSH_GRID,
+    PAPER_GRID,
+    Candidates,
+    Deformation,
+    Grid,
+    Making,
+    check_grid,
+    deformer_of,
+    grid_of,
+    grid_table,
+    pipeline_grid,
+    read_candidates,
+    read_grid,
+    union,
+)
 from .deformers import (
     AUGMENT_VERSION,
     DEFORMERS,
@@ -18,8 +35,9 @@ from .deformers import (
     sample_rng,
 )
 from .samples import augment, deform, deform_clip, store_attrs
+from .pipelines import PipelineError, run_pipeline
 from .provenance import MAX_JAMS, MAX_STEPS, jams_of, read_history, replay
-from .export import DEFORMED_NAME, claim_audio, export_audio
+from .export import DEFORMED_NAME, claim_audio, deformed_name, export_audio
 
 __all__ = [
     "AUGMENT_VERSION",
@@ -27,23 +45,36 @@ __all__ = [
     "DEFORMED_NAME",
     "DEFORMERS",
     "ENGINES",
+    "GRIDS",
+    "HARSH_GRID",
     "MAX_JAMS",
     "MAX_STEPS",
+    "PAPER_GRID",
     "PHASE_LOSS",
     "WEIGHTS",
     "BackgroundNoise",
+    "Candidates",
+    "Deformation",
     "DynamicRangeCompression",
+    "Grid",
     "LogspaceTimeStretch",
+    "Making",
+    "PipelineError",
     "PitchShift",
     "Recording",
     "TimeStretch",
     "augment",
+    "check_grid",
     "claim_audio",
     "compand",
     "deform",
     "deform_clip",
+    "deformed_name",
+    "deformer_of",
     "export_audio",
     "generated_street",
+    "grid_of",
+    "grid_table",
     "jams_of",
     "load_background",
     "load_muda",
@@ -53,13 +84,18 @@ __all__ = [
     "noise_segment",
     "pack",
     "pcm16",
+    "pipeline_grid",
     "pitch_mel",
+    "read_candidates",
+    "read_grid",
     "read_history",
     "replay",
     "rubber_band",
+    "run_pipeline",
     "sample_rng",
     "store_attrs",
     "stretch_mel",
+    "union",
 ]
 
 __getattr__ = renamed(

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import types
+from types import MappingProxyType
 
 import jams
 import librosa
@@ -209,19 +210,27 @@ def _mended(function, **names):
 
 # %% ../../nbs/augmentation/deformers.ipynb #8c928c0f
 def _noise_deformer(value, *, engine, rng, background):
-    "A recording for each level; with fewer, they come again with other segments; of more than four, one of every fourth by lot."
+    """A recording for each level: counted, with weights if others than the paper's are wanted, or one of a name.
+
+    With fewer recordings than levels, they come again with other segments; of more than four, one of every fourth at random.
+    """
+    which, low, high = value if isinstance(value, tuple) else (value, *WEIGHTS)
     names = [recording.name for recording in background]
-    names = names[value::4] or [names[value % len(names)]]
-    return BackgroundNoise(files=names[rng.integers(len(names))], rng=rng, background=background, engine=engine)
+    names = [which] if isinstance(which, str) else names[which::4] or [names[which % len(names)]]
+    drawn = names[rng.integers(len(names))]
+    how = dict(weight_min=low, weight_max=high, rng=rng, background=background, engine=engine)
+    return BackgroundNoise(files=drawn, **how)
 
 
-DEFORMERS = {
-    "stretch": lambda value, *, engine, **_: TimeStretch(value, engine=engine),
-    "pitch1": lambda value, *, engine, **_: PitchShift(value, engine=engine, tuning=False),
-    "pitch2": lambda value, *, engine, **_: PitchShift(value, engine=engine, tuning=False),
-    "drc": lambda value, *, engine, **_: DynamicRangeCompression(value, engine=engine),
-    "bgnoise": _noise_deformer,
-}
+# a value → what deforms by it; others are named module:name in a grid
+DEFORMERS = MappingProxyType(
+    {
+        "stretch": lambda value, *, engine, **_: TimeStretch(value, engine=engine),
+        "pitch": lambda value, *, engine, **_: PitchShift(value, engine=engine, tuning=False),
+        "drc": lambda value, *, engine, **_: DynamicRangeCompression(value, engine=engine),
+        "bgnoise": _noise_deformer,
+    }
+)
 
 # %% ../../nbs/augmentation/deformers.ipynb #62f1a130
 def _checked_waveform(y, sr, engine):
@@ -240,15 +249,6 @@ def _box(y, sr):
     "What a deformer wants to see of a JAMS when only sound matters."
     muda_box = types.SimpleNamespace(_audio=dict(y=y, sr=sr))
     return types.SimpleNamespace(sandbox=types.SimpleNamespace(muda=muda_box))
-
-
-def _deformer(deformation, level, engine, rng, background):
-    if deformation not in DEFORMATIONS:
-        raise InputError(f"deformation must be one of {', '.join(DEFORMATIONS)}, got {deformation}")
-    values = DEFORMATIONS[deformation]
-    if level not in range(len(values)):
-        raise InputError(f"level must be 0 to {len(values) - 1}, got {level}")
-    return DEFORMERS[deformation](values[level], engine=engine, rng=rng, background=background)
 
 # %% ../../nbs/augmentation/deformers.ipynb #8124f9e8
 def _apply(deformer, y, state, sr, engine):

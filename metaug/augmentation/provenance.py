@@ -15,6 +15,7 @@ import jams
 import numpy as np
 
 from .background import load_background
+from .candidates import PAPER_GRID, Grid, deformer_of
 from metaug.augmentation.deformers import (
     AUGMENT_VERSION,
     BackgroundNoise,
@@ -24,7 +25,6 @@ from metaug.augmentation.deformers import (
     TimeStretch,
     _apply,
     _checked_waveform,
-    _deformer,
     pack,
     sample_rng,
 )
@@ -57,6 +57,7 @@ def jams_of(
     jam: jams.JAMS | None = None,  # the original's annotations; by default one tag over the whole clip
     seed: int = 0,  # noted down
     background=None,  # what the samples were made with
+    grid: Grid = PAPER_GRID,  # as well
 ) -> jams.JAMS:  # without sound
     "The JAMS of a sample: adapted annotations and muda's history."
     jam = jams.JAMS.loads(jam.dumps()) if jam else _plain_jam(sample["clip"], label, seconds)
@@ -65,8 +66,9 @@ def jams_of(
     jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **told)
     if sample["deformation"] == "original":
         return jam
-    deformer = _deformer(
-        sample["deformation"], int(sample["level"]), "rubberband", sample_rng(0), load_background(background)
+    recordings = load_background(background)
+    deformer = deformer_of(
+        grid, sample["deformation"], int(sample["level"]), engine="rubberband", rng=sample_rng(0), background=recordings
     )
     deformer.audio, state = _no_audio, json.loads(sample["state"])
     if "filename" in state:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import time
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from .background import load_background
-from .deformers import AUGMENT_VERSION, _apply, _box, _checked_waveform, _deformer, sample_rng
+from .candidates import Making, PAPER_GRID, Grid, deformer_of
+from .pipelines import PipelineError
+from .deformers import _apply, _box, _checked_waveform, sample_rng
 from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_RATE
+from ..core.constants import ENGINES, SAMPLE_RATE
 from ..core.files import _swept, digest
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
@@ -34,17 +37,25 @@ def deform(
     y: np.ndarray,  # waveform, (n,), in [-1, 1]
     *,
     sr: int = SAMPLE_RATE,  # rate, Hz
-    deformation: str,  # stretch, pitch1, pitch2, drc or bgnoise
-    level: int,  # 0 to 3
+    deformation: str,  # a name in the grid: stretch, pitch1, pitch2, drc or bgnoise in the paper's
+    level: int,  # from 0; 0 to 3 in the paper's grid
     engine: str = "spectral",  # spectral, rubberband or muda
     seed: int = 0,  # where chance comes from
     clip: str = "",  # name of the clip; each has its own chance
     background=None,  # files or Recordings for bgnoise; none: generated
+    grid: Grid = PAPER_GRID,  # what names and levels stand for
 ) -> np.ndarray:  # log-mel (128, frames) of `spectral`, else waveform (n,); float32
-    "One deformed version of a sound."
-    y, rng = _checked_waveform(y, sr, engine), sample_rng(seed, clip, deformation, level)
-    deformer = _deformer(deformation, level, engine, rng, load_background(background))
-    return _apply(deformer, y, next(iter(deformer.states(_box(y, sr)))), sr, engine)
+    "Make one deformed version of a sound. Raises `InputError` for a name or level that the grid lacks, or a bad waveform."
+    making, y = Making(engine, seed, background or (), grid), _checked_waveform(y, sr, engine)
+    return _version(y, sr, clip, making, deformation, level, load_background(background))[1]
+
+
+def _version(y, sr, clip, making, deformation, level, recordings):
+    "State and result of one deformed version."
+    rng = sample_rng(making.seed, clip, deformation, level)
+    deformer = deformer_of(making.grid, deformation, level, engine=making.engine, rng=rng, background=recordings)
+    state = next(iter(deformer.states(_box(y, sr))))
+    return state, _apply(deformer, y, state, sr, making.engine)
 
 # %% ../../nbs/02_augmentation.ipynb #80f8087f
 def _sample_row(clip, deformation, level, state, engine, frames, background=()):
@@ -66,13 +77,14 @@ def _sample_row(clip, deformation, level, state, engine, frames, background=()):
     )
 
 # %% ../../nbs/02_augmentation.ipynb #cb28f5e7
-def _deformed(y, sr, clip, engine, seed, background):
-    "Deformation, level, state and result of the 20 deformed versions, in the order of the samples table."
-    for deformation, values in DEFORMATIONS.items():
-        for level in range(len(values)):
-            deformer = _deformer(deformation, level, engine, sample_rng(seed, clip, deformation, level), background)
-            state = next(iter(deformer.states(_box(y, sr))))
-            yield deformation, level, state, _apply(deformer, y, state, sr, engine)
+def _deformed(y, sr, clip, making, recordings):
+    "Deformation, level, state and result of the deformed versions, in the grid's order; a pipeline's failure instead of a result."
+    for deformation, level in making.grid.samples():
+        try:
+            state, out = _version(y, sr, clip, making, deformation, level, recordings)
+        except PipelineError as e:
+            state, out = {}, e
+        yield deformation, level, state, out
 
 
 def deform_clip(
@@ -83,15 +95,39 @@ def deform_clip(
     engine: str = "spectral",  # spectral, rubberband or muda
     seed: int = 0,  # where chance comes from
     background=None,  # files or Recordings for bgnoise; none: generated
-) -> tuple[list[np.ndarray], list[dict]]:  # 21 log-mels, (128, frames), dB, float32; 21 rows of the samples table
-    "A clip and its 20 deformations as log-mels."
-    y, background = _checked_waveform(y, sr, engine), load_background(background)
-    mels = [log_mel(y, sr=sr)]
-    rows = [_sample_row(clip, "original", 0, {}, engine, mels[0].shape[1])]
-    for deformation, level, state, out in _deformed(y, sr, clip, engine, seed, background):
-        mels.append(out if engine == "spectral" else log_mel(out, sr=sr))
-        rows.append(_sample_row(clip, deformation, level, state, engine, mels[-1].shape[1], background))
+    grid: Grid = PAPER_GRID,  # which versions are made
+) -> tuple[
+    list[np.ndarray], list[dict]
+]:  # log-mels, (128, frames), dB, float32; rows of the samples table; 21 with the paper's grid
+    """Make a clip and its deformed versions as log-mels.
+
+    A version that a pipeline of your own failed to make is left out, with a warning. Raises `InputError` for a bad waveform.
+    """
+    mels, rows, left_out = _samples_of_clip(y, sr, clip, Making(engine, seed, background or (), grid))
+    _warn_of_left_out(left_out)
     return mels, rows
+
+
+def _samples_of_clip(y, sr, clip, making):
+    "Log-mels and rows of a clip's versions, and what is wrong with those that are left out."
+    y, recordings = _checked_waveform(y, sr, making.engine), load_background(making.background)
+    mels, left_out = [log_mel(y, sr=sr)], []
+    rows = [_sample_row(clip, "original", 0, {}, making.engine, mels[0].shape[1])]
+    for deformation, level, state, out in _deformed(y, sr, clip, making, recordings):
+        if isinstance(out, PipelineError):
+            left_out.append(f"{clip}: {deformation} {level}: {out}")
+            continue
+        mels.append(out if making.engine == "spectral" else log_mel(out, sr=sr))
+        rows.append(_sample_row(clip, deformation, level, state, making.engine, mels[-1].shape[1], recordings))
+    return mels, rows, left_out
+
+
+def _warn_of_left_out(left_out):
+    if left_out:
+        more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+        warnings.warn(
+            f"{len(left_out)} versions that a pipeline did not make are left out: {left_out[0]}{more}", stacklevel=3
+        )
 
 # %% ../../nbs/02_augmentation.ipynb #55208759
 def store_attrs(
@@ -99,11 +135,10 @@ def store_attrs(
     engine: str = "spectral",  # spectral, rubberband or muda
     seed: int = 0,  # where chance comes from
     background=(),  # sound files for bgnoise; none: generated street-like noise
-) -> dict:  # JSON: engine, seed, version, deformations, background
-    "What decides a store's samples, besides its clips."
-    values = hashlib.sha256(json.dumps(DEFORMATIONS).encode()).hexdigest()[:8]
-    noises = [[recording.name, recording.digest] for recording in load_background(background)]
-    return dict(engine=engine, seed=seed, version=AUGMENT_VERSION, deformations=values, background=noises)
+    grid: Grid = PAPER_GRID,  # which versions are made
+) -> dict:  # JSON: engine, seed, version, deformations, background; with another grid than the paper's: grid
+    "Give what decides a store's samples, besides its clips. Raises `InputError` for recordings that can't be read."
+    return Making(engine, seed, background, grid).attrs()
 
 # %% ../../nbs/02_augmentation.ipynb #acf70a90
 @lru_cache(maxsize=1)
@@ -112,30 +147,29 @@ def _worker_store(path, run):
     return LogMelStore.open(path), ThreadpoolController()
 
 # %% ../../nbs/02_augmentation.ipynb #ec565195
-def _make(path, run, index, clip, file, engine, seed, background):
-    "One task: a clip into the store; what is wrong with it, or None."
+def _make(path, run, index, clip, file, making):
+    "One task: a clip into the store; what is wrong with it, or None, and with the versions that are left out."
     store, threads = _worker_store(path, run)
     try:
         with threads.limit(limits=1):  # sums in the same order whatever the number of cores
-            store.append(
-                index, *deform_clip(read_audio(file), clip=clip, engine=engine, seed=seed, background=background)
-            )
+            mels, rows, left_out = _samples_of_clip(read_audio(file), SAMPLE_RATE, clip, making)
+            store.append(index, mels, rows)
     except InputError as e:
-        return index, clip, f"{clip}: {e}"
+        return f"{clip}: {e}", []
     except OSError as e:
         if e.errno is None:
             raise
         raise InputError(
             f"{path}: {clip} could not be written ({os.strerror(e.errno)}); the clips that were are kept"
         ) from e
-    return index, clip, None
+    return None, left_out
 
 # %% ../../nbs/02_augmentation.ipynb #a31f7ffc
-def _clip_tasks(store, files, engine, seed):
+def _clip_tasks(store, making):
     run = os.urandom(8).hex()
     for index in store.missing():
         clip = store.clips.iloc[index]
-        yield delayed(_make)(store.path, run, index, clip["clip"], clip["path"], engine, seed, files)
+        yield delayed(_make)(store.path, run, index, clip["clip"], clip["path"], making)
 
 
 def augment(
@@ -145,29 +179,30 @@ def augment(
     engine: str = "spectral",  # spectral, rubberband or muda
     seed: int = 0,  # where chance comes from
     background=(),  # sound files for bgnoise; none: generated street-like noise
+    grid: Grid = PAPER_GRID,  # which versions are made
     jobs: int = 1,  # processes
     progress: bool = True,  # show a bar with rate and time left
 ) -> LogMelStore:  # complete
-    "Deform all clips of a collection into a store; what is there already is kept."
+    """Deform all clips of a collection into a store; what is there already is kept.
+
+    Raises `InputError` for a store that was made otherwise, and when clips could not be made; the others are kept.
+    """
     if engine not in ENGINES:
         raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
     if jobs == 0:
         raise InputError("jobs must be >= 1, or negative to count from all cores, got 0")
-    files = tuple(
-        os.path.abspath(f) for f in ([background] if isinstance(background, (str, Path)) else background or ())
-    )
-    store = LogMelStore.create(store_path, clips, attrs=store_attrs(engine=engine, seed=seed, background=files))
+    files = [background] if isinstance(background, (str, Path)) else background or ()
+    making = Making(engine, seed, tuple(os.path.abspath(file) for file in files), grid)
+    store = LogMelStore.create(store_path, clips, attrs=making.attrs())
     with _swept(store.root):
-        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-            _clip_tasks(store, files, engine, seed)
-        )
-        failed = sorted(
-            r
-            for r in tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)
-            if r[2]
-        )
+        calls = _clip_tasks(store, making)
+        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
+        bar = tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)
+        done = list(bar)
+    _warn_of_left_out(sorted(text for _, left_out in done for text in left_out))
+    failed = sorted(why for why, _ in done if why)
     if failed:
-        reasons = "; ".join(why for *_, why in failed[:5])
+        reasons = "; ".join(failed[:5])
         raise InputError(
             f"{len(failed)} of {len(clips)} clips could not be made, the others are in {store_path}; {reasons}"
         )
@@ -183,29 +218,30 @@ def _content(path, size, changed):
 
 def store_key(
     clips: pd.DataFrame,  # clips table
-    settings,  # with `engine` and `background`, as `Settings` has them
-) -> str:
-    "Name of the store of some clips under some settings."
+    making: Making,  # how their versions are made
+) -> str:  # 16 hexadecimal digits
+    "Name the store of some clips, by what their files hold and how versions are made. Raises `OSError` if a file is gone."
     rows = clips[["clip", "label", "fold", "source"]].astype(str).to_numpy().tolist()
-    made = store_attrs(engine=settings.engine, background=settings.background)
-    return digest([made, rows, [_content(p, os.path.getsize(p), os.path.getmtime(p)) for p in clips.path]])
+    return digest([making.attrs(), rows, [_content(p, os.path.getsize(p), os.path.getmtime(p)) for p in clips.path]])
 
 
 def prepare_store(
     clips: pd.DataFrame,  # clips table
-    settings,  # with `engine` and `background`, as `Settings` has them
+    making: Making,  # how their versions are made
     *,
     cache: Path,  # folder of stores and tasks
     jobs: int = -1,  # processes; -1 is one a core
     progress: bool = True,
 ) -> str:  # key of the store
-    "Log-mels of all clips and their deformations, in `cache/stores`; what is there is kept."
-    key = store_key(clips, settings)
+    "Make the log-mels of all clips and their versions in `cache/stores`; what is there is kept. Raises `InputError` as `augment` does."
+    key = store_key(clips, making)
     augment(
         clips,
         f"{cache}/stores/{key}",
-        engine=settings.engine,
-        background=settings.background,
+        engine=making.engine,
+        seed=making.seed,
+        background=making.background,
+        grid=making.grid,
         jobs=joblib.effective_n_jobs(jobs),
         progress=progress,
     )
@@ -221,13 +257,11 @@ def middle_sound(
 
 def deforming_rate(
     clips: pd.DataFrame,  # clips table
-    *,
-    engine: str = "spectral",
-    background: tuple[str, ...] = (),  # sound files; generated street-like noise when there are none
+    making: Making = Making(),  # how their versions are made
 ) -> float:  # seconds of sound a second, in one process
-    "How fast this machine makes a clip's log-mels and those of its 20 deformations, measured now on a clip of middle length."
+    "Measure how fast this machine makes a clip's log-mels and those of its versions, on a clip of middle length."
     y = middle_sound(clips)
     for again in range(2):  # the first one compiles
         begun = time.perf_counter()
-        deform_clip(y, clip="", engine=engine, background=background)
+        _samples_of_clip(y, SAMPLE_RATE, "", making)
     return len(y) / SAMPLE_RATE / (time.perf_counter() - begun)

@@ -6,6 +6,9 @@
 __all__ = ['MAX_SECONDS', 'MAX_FRAMES', 'SOURCES', 'SAMPLE_RATE', 'FRAME', 'N_MELS', 'PATCH', 'VERSIONS', 'DEFORMATIONS',
            'WEIGHTS', 'ENGINES', 'EMBEDDING', 'DROPOUT', 'BUDGETS', 'PAPER', 'PAPER_ACCEPTANCE']
 
+# %% ../../nbs/core/constants.ipynb #9ea46a18
+from types import MappingProxyType
+
 # %% ../../nbs/core/constants.ipynb #8ad45c34
 MAX_SECONDS = 3600  # longest sound that is read
 MAX_FRAMES = MAX_SECONDS * 96_000  # and its frames: 1.3 GB as float32
@@ -23,13 +26,16 @@ PATCH = 128  # frames a patch, 2.97 s; section 2.1
 VERSIONS = 21  # samples a clip: itself and 20 deformations; section 2.1
 
 # %% ../../nbs/core/constants.ipynb #0c7a59fe
-DEFORMATIONS = {  # paper, section 2.1; order and exact rates: UrbanSound8K-JAMS
-    "stretch": (2**-0.3, 2**-0.1, 2**0.1, 2**0.3),  # rate: 0.8123 0.9330 1.0718 1.2311; > 1 is faster
-    "pitch1": (-2, -1, 1, 2),  # semitones
-    "pitch2": (-3.5, -2.5, 2.5, 3.5),  # semitones
-    "drc": ("radio", "film standard", "music standard", "speech"),  # muda's names of sox compand settings
-    "bgnoise": (0, 1, 2, 3),  # which recording
-}
+# paper, section 2.1; order and exact rates: UrbanSound8K-JAMS; other grids: `metaug.augmentation.candidates`
+DEFORMATIONS = MappingProxyType(
+    {
+        "stretch": (2**-0.3, 2**-0.1, 2**0.1, 2**0.3),  # rate: 0.8123 0.9330 1.0718 1.2311; > 1 is faster
+        "pitch1": (-2, -1, 1, 2),  # semitones
+        "pitch2": (-3.5, -2.5, 2.5, 3.5),  # semitones
+        "drc": ("radio", "film standard", "music standard", "speech"),  # muda's names of sox compand settings
+        "bgnoise": (0, 1, 2, 3),  # which recording
+    }
+)
 WEIGHTS = (0.1, 0.5)  # of the background noise; UrbanSound8K-JAMS
 ENGINES = ("spectral", "rubberband", "muda")
 

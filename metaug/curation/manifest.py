@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..augmentation.export import DEFORMED_NAME
+from ..augmentation.candidates import PAPER_GRID
+from ..augmentation.export import deformed_name
 from ..augmentation.provenance import jams_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError, TaskError
@@ -51,17 +52,17 @@ def safe_names(
     return [f"{p}-{_mark(name)}" if doubt else p for p, name, doubt in zip(plain, names, doubtful)]
 
 # %% ../../nbs/curation/manifest.ipynb #76501460
-def _unlike_deformed(files, names):
+def _unlike_deformed(files, names, pattern):
     "File names of clips, with a mark on those that a deformed sample of another clip will have."
     taken = {file.casefold() for file in files}
     for file, name in zip(files, names):
-        like = DEFORMED_NAME.fullmatch(file.casefold())
+        like = pattern.fullmatch(file.casefold())
         yield f"{file}-{_mark(name)}" if like and like[1] in taken else file
 
 
-def _file_names(clips):
+def _file_names(clips, grid):
     "Path of each clip's original below the output folder, without suffix; the index is the clip."
-    labels = clips.label.unique()
+    labels, pattern = clips.label.unique(), deformed_name(grid)
     folder = dict(zip(labels, safe_names(list(labels))))
     own = [
         name.split("/", 1)[1] if name.startswith(f"{label}/") else name
@@ -74,6 +75,7 @@ def _file_names(clips):
             _unlike_deformed(
                 safe_names([clips["clip"][i] if again else name for i, name, again in zip(rows.index, rows, twice)]),
                 clips["clip"][rows.index],
+                pattern,
             )
         )
     return pd.Series([f"{folder[label]}/{name}" for label, name in zip(clips.label, names)], index=clips["clip"])
@@ -128,20 +130,20 @@ def read_manifest(
     return table.assign(**numbers, **{c: table[c].str.replace(r"^'(?=['=+\-@\t\r\n])", "", regex=True) for c in _TEXTS})
 
 # %% ../../nbs/curation/manifest.ipynb #ff107977
-def _manifest(clips, samples, judged, suffix):
+def _manifest(clips, samples, judged, suffix, grid):
     "A row for each original and each accepted sample, in the order of the samples table."
     kept = judged[judged.accepted][["clip", "deformation", "level", "votes"]]
     table = samples.merge(kept, on=["clip", "deformation", "level"], how="left", validate="one_to_one")
     table = table[table.votes.notna() | table.deformation.eq("original")]
     table = table.merge(clips[["clip", "label", "fold", "source"]], on="clip", validate="many_to_one")
     ending = np.where(table.deformation.eq("original"), "", "_" + table.deformation + table.level.astype(str))
-    stem = table["clip"].map(_file_names(clips)) + ending
+    stem = table["clip"].map(_file_names(clips, grid)) + ending
     table = table.assign(path=stem + suffix, parameters=table.state, votes=table.votes.astype("Int64"))
     columns = ["path", "label", "fold", "source", "clip", "deformation", "level", "parameters", "votes"]
     return table[columns].reset_index(drop=True), table.row.to_numpy()
 
 # %% ../../nbs/curation/manifest.ipynb #05c456ff
-def _write_sounds(out, rows, label, file, engine, background):
+def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
     "FLAC and JAMS of one clip's samples that are not there yet; what is wrong with it, or ''."
     try:
         y = read_audio(file)
@@ -160,18 +162,22 @@ def _write_sounds(out, rows, label, file, engine, background):
                 engine=engine,
                 clip=row["clip"],
                 background=background,
+                grid=grid,
             )
-        jam = jams_of(dict(row, engine=engine), seconds=len(y) / SAMPLE_RATE, label=label, background=background)
+        how = dict(label=label, background=background, grid=grid)
+        jam = jams_of(dict(row, engine=engine), seconds=len(y) / SAMPLE_RATE, **how)
         write_atomic(str(target), _flac(made))
         write_atomic(str(target.with_suffix(".jams")), jam.dumps(indent=1).encode())
     return ""
 
 # %% ../../nbs/curation/manifest.ipynb #7a908324
-def _write_all_sounds(out, manifest, clips, samples, engine, background, jobs, progress):
+def _write_all_sounds(out, manifest, clips, samples, making, jobs, progress):
+    "Sounds of the manifest, made by an engine that makes sound."
+    engine = "rubberband" if making.engine == "spectral" else making.engine
     table = manifest.merge(samples[["clip", "deformation", "level", "state"]], on=["clip", "deformation", "level"])
     rows = {clip: part.to_dict("records") for clip, part in table.groupby("clip")}
     calls = (
-        joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, background)
+        joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, making.background, making.grid)
         for c in clips[["clip", "label", "path"]].itertuples(index=False, name="Clip")
     )
     made = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)

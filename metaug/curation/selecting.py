@@ -18,16 +18,16 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from ..augmentation.candidates import PAPER_GRID, Grid, Making, read_candidates
 from ..augmentation.samples import deform, deforming_rate, middle_sound, prepare_store, store_key
 from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, ENGINES, FRAME, SAMPLE_RATE, VERSIONS
+from ..core.constants import DEFORMATIONS, ENGINES, FRAME, SAMPLE_RATE
 from ..core.files import _Alone, claim_folder, refuse_among_sounds, write_atomic
 from ..core.tasks import Task, run_tasks
 from .manifest import _manifest, _no_formulas, _write_all_mels, _write_all_sounds, _write_manifest
 from .parts import SCORINGS, _judged, _make_part, default_epochs, judgeable
 from ..datasets.clips import load_clips, make_folds
 from ..datasets.facts import copies_as_one_source, file_facts, findings
-from ..experiment.protocol import Settings
 from ..features.mel import patch_starts
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
@@ -35,6 +35,7 @@ from ..learning.classification import training_rate
 from ..learning.metric import warn_if_collapsed
 from ..listening.media import mp3
 from ..listening.webpage import page
+from ..selection.algorithm import warn_of_few_references
 
 # %% ../../nbs/07_curation.ipynb #ee626d23
 class Found(NamedTuple):
@@ -98,7 +99,7 @@ def find(
     return Found(str(source), clips, findings(facts), judgeable(clips))
 
 # %% ../../nbs/07_curation.ipynb #db0c398b
-def _check_selection(found, out, k, epochs, engine):
+def _check(found, out, k, epochs, engine):
     "Refuse what can't come to a result; say what stays unjudged."
     clips, parts = found.clips, found.parts
     refuse_among_sounds(Path(out), found.source)
@@ -118,9 +119,19 @@ def _check_selection(found, out, k, epochs, engine):
     least = min(int((clips.fold.ne(part) & clips.label.isin(labels)).sum()) for part, labels in parts.items())
     if not 1 <= k <= least:
         raise InputError(f"k must be from 1 to {least} (the clips outside a fold), got {k}")
+    warn_of_few_references(_references(clips, parts), k)
     _warn_of_unjudged(
         clips[[row.label not in parts.get(row.fold, ()) for row in clips.itertuples()]].label.value_counts()
     )
+
+
+def _references(clips, parts):
+    "Class → clips outside a part in which it is judged, at least."
+    outside = {}
+    for part, labels in parts.items():
+        others = clips.label[clips.fold.ne(part)].value_counts()
+        outside |= {label: min(int(others[label]), outside.get(label, len(clips))) for label in labels}
+    return outside
 
 
 def _warn_of_unjudged(counts):
@@ -144,15 +155,11 @@ def _timed(function):
     return time.perf_counter() - begun
 
 
-def _calibrate(clips, engine, background):
+def _calibrate(clips, making):
     "Seconds of work a second of sound: deforming, and one deformed sound that can be played; trained patches a second."
     y = middle_sound(clips)
     sounding = _timed(lambda: mp3(deform(y, deformation="stretch", level=0, engine="rubberband")))
-    return (
-        1 / deforming_rate(clips, engine=engine, background=background),
-        sounding * SAMPLE_RATE / len(y),
-        training_rate(),
-    )
+    return 1 / deforming_rate(clips, making), sounding * SAMPLE_RATE / len(y), training_rate()
 
 
 def forecast(
@@ -160,38 +167,39 @@ def forecast(
     *,
     engine: str = "spectral",  # spectral, rubberband or muda
     background=(),  # sound files for bgnoise; none: generated street-like noise
+    grid: Grid = PAPER_GRID,  # which versions are judged
     audio: bool = True,  # whether sound is written
     report: bool = True,  # whether report.html is written
     epochs: int | None = None,  # of the metric nets; None: see `default_epochs`
     jobs: int = -1,  # processes; -1 is one a core
 ) -> pd.DataFrame:  # a row a stage: work, minutes
-    "How long a selection takes here at most, after some seconds of calibration."
+    "Estimate how long a selection takes here at most, after some seconds of calibration."
     clips, jobs = found.clips, joblib.effective_n_jobs(jobs)
-    deforming, sounding, rate = _calibrate(clips, engine, background)
-    patches = sum(
-        _part_patches(clips, part, labels, epochs or default_epochs(len(clips))) for part, labels in found.parts.items()
-    )
-    seconds, nets = clips.seconds.sum(), max(1, len(found.parts))
+    deforming, sounding, rate = _calibrate(clips, Making(engine, 0, background, grid))
+    epochs = epochs or default_epochs(len(clips))
+    patches = sum(_part_patches(clips, part, labels, epochs, grid) for part, labels in found.parts.items())
+    seconds, nets, samples = clips.seconds.sum(), max(1, len(found.parts)), len(clips) * grid.versions
     rows = {
-        "deform": (f"{len(clips) * VERSIONS} samples", deforming * seconds / jobs),
+        "deform": (f"{samples} samples", deforming * seconds / jobs),
         "learn metrics": (f"{nets} nets, {int(patches)} patches", patches / rate / min(jobs, nets)),
     }
-    sounds = sounding * seconds * (VERSIONS - 1) / jobs  # of all deformed samples
+    sounds = sounding * seconds * (grid.versions - 1) / jobs  # of all deformed samples
     if audio:
-        rows["write sound"] = (f"at most {len(clips) * VERSIONS} files", sounds)
+        rows["write sound"] = (f"at most {samples} files", sounds)
     if report:
-        rows["write report"] = (f"a page that plays at most {len(clips) * VERSIONS} sounds", sounds)
+        rows["write report"] = (f"a page that plays at most {samples} sounds", sounds)
     return pd.DataFrame(
         [dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()]
     )
 
 
-def _part_patches(clips, part, labels, epochs):
+def _part_patches(clips, part, labels, epochs, grid):
     "Patches that a net goes through; scored and judged ones count a third."
     able = clips[clips.label.isin(labels)]
     cut = able.seconds.map(lambda s: len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))))
     held_out = cut[able.fold.eq(part)].sum()
-    return epochs * able.fold.ne(part).sum() + (min(epochs, SCORINGS) * held_out + VERSIONS * held_out + cut.sum()) / 3
+    seen = min(epochs, SCORINGS) * held_out + grid.versions * held_out + cut.sum()
+    return epochs * able.fold.ne(part).sum() + seen / 3
 
 # %% ../../nbs/07_curation.ipynb #6296ee30
 class Selection(NamedTuple):
@@ -237,13 +245,13 @@ def acceptance_summary(
     clips: pd.DataFrame,  # clips table
     judged: pd.DataFrame,  # acceptance table of one k
 ) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation, 0..1
-    "What was accepted, class by class."
+    "Count what was accepted, class by class."
+    names = list(dict.fromkeys(judged.deformation)) if len(judged) else [*DEFORMATIONS]
 
     def told(clips, judged):
         table = judged.groupby("label").accepted.agg(judged="size", accepted="sum", share="mean")
-        parts = judged.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean").reindex(
-            columns=[*DEFORMATIONS]
-        )
+        parts = judged.pivot_table(index="label", columns="deformation", values="accepted", aggfunc="mean")
+        parts = parts.reindex(columns=names)
         return clips.label.value_counts().sort_index().rename("clips").to_frame().join(table).join(parts.astype(float))
 
     table = pd.concat(
@@ -275,11 +283,54 @@ def _nets(tasks, cache):
 def _warn_of_net(net, accuracy, baseline, name):
     warn_if_collapsed(dead=net.dead, units=net.units, accuracy=accuracy, baseline=baseline, name=name)
 
+# %% ../../nbs/07_curation.ipynb #cb250ce2
+class _Writing(NamedTuple):
+    "What is to be written of a selection, and where."
+
+    out: Path
+    found: Found
+    store: LogMelStore
+    judged: pd.DataFrame  # acceptance table
+    making: Making
+    jobs: int
+    progress: bool
+
+    def all(self, quality, *, audio, report):
+        "Files, then tables, then the manifest; the report, which can take long, when all is there."
+        manifest = self.files(audio)
+        for name, table in (("acceptance", self.judged), ("quality", quality), ("clips", self.found.clips)):
+            write_atomic(f"{self.out}/{name}.parquet", table.to_parquet())
+        counts = _no_formulas(acceptance_summary(self.found.clips, self.judged).reset_index(), ["label"])
+        text = counts.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        write_atomic(f"{self.out}/summary.csv", text.encode())
+        _write_manifest(manifest, self.out)
+        if report:
+            self.report()
+        return Selection(self.out, manifest, self.judged, quality, self.found)
+
+    def files(self, audio):
+        "Sounds, or log-mels, of the originals and of what was accepted."
+        clips, samples = self.found.clips, self.store.samples
+        manifest, rows = _manifest(clips, samples, self.judged, ".flac" if audio else ".npy", self.making.grid)
+        if audio:
+            _write_all_sounds(self.out, manifest, clips, samples, self.making, self.jobs, self.progress)
+        else:
+            _write_all_mels(self.out, manifest, rows, self.store, self.progress)
+        return manifest
+
+    def report(self):
+        "The listening page."
+        how = dict(background=self.making.background, jobs=self.jobs, progress=self.progress)
+        text = page(self.judged, self.store, data=self.found.source, **how)
+        write_atomic(f"{self.out}/report.html", text.encode("utf-8", "replace"))
+
 # %% ../../nbs/07_curation.ipynb #c076c6b8
 def select(
     source,  # a folder with a subfolder a class, or whatever else `load_clips` takes; or what `find` gave
     out: str | Path,  # new folder, or one that the same call has begun
     *,
+    candidates="paper",  # what is judged: grids (paper, harsh, a file), pipelines module:name; one or several
+    per_clip: int = 4,  # versions that a pipeline makes of each clip
     k: int = 5,  # neighbours that vote, 1 …
     engine: str = "spectral",  # spectral, rubberband or muda
     background=(),  # sound files for bgnoise; none: generated street-like noise
@@ -289,80 +340,47 @@ def select(
     folds: int = 5,  # that are made where there are none
     jobs: int = -1,  # processes; -1 is one a core
     strict: bool = False,  # a file that can't be read is an error
-    cache: str
-    | Path
-    | None = None,  # folder of log-mels and nets, which several selections may share; None: `out/.metaug-cache`
+    cache: str | Path | None = None,  # folder of log-mels and nets, for several selections; None: `out/.metaug-cache`
     report: bool = True,  # write report.html
     tell=None,  # called with a few lines: what was found, and how long it will take
     progress: bool = False,  # show bars
 ) -> Selection:
-    "The accepted deformations of a folder of sounds, beside their originals, class by class."
-    out, background = (
-        Path(os.path.expanduser(out)),
-        tuple([background] if isinstance(background, (str, Path)) else background or ()),
-    )
-    found = (
-        source if isinstance(source, Found) else find(source, folds=folds, seed=seed, strict=strict, progress=progress)
-    )
-    _check_selection(found, out, k, epochs, engine)
-    settings = Settings(engine=engine, background=background)
-    epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
-    claim_folder(
-        out,
-        dict(
-            version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, clips=store_key(found.clips, settings)
-        ),
-        by="metaug select",
-    )
-    if tell:
-        expected = forecast(
-            found, engine=engine, background=background, audio=audio, report=report, epochs=epochs, jobs=jobs
-        )
-        tell(f"{found.text()}\n{expected.to_string(index=False)}")
-    with _Alone(out):
-        store = prepare_store(found.clips, settings, cache=cache, jobs=jobs, progress=progress)
-        ResidentMels.of(LogMelStore.open(f"{cache}/stores/{store}"))  # decodes it once, before nets do so side by side
-        run_tasks(
-            tasks := _part_tasks(store, found.parts, epochs, seed),
-            cache,
-            name="metric nets",
-            jobs=jobs,
-            progress=progress,
-        )
-        judged = pd.concat([_judged(cache, task, k) for task in tasks], ignore_index=True).assign(
-            test=0, valid=0, seed=seed
-        )
-        return _write_selection(
-            out,
-            found,
-            LogMelStore.open(f"{cache}/stores/{store}"),
-            judged,
-            _nets(tasks, cache),
-            engine,
-            background,
-            audio,
-            report,
-            jobs,
-            progress,
-        )
+    """Select the candidates of a folder of sounds that its own sounds agree with, class by class, and write them.
 
-# %% ../../nbs/07_curation.ipynb #cb250ce2
-def _write_selection(out, found, store, judged, quality, engine, background, audio, report, jobs, progress):
-    "Files, then tables, then the manifest; the report, which can take long, when all is there."
-    manifest, rows = _manifest(found.clips, store.samples, judged, ".flac" if audio else ".npy")
-    sounding = "rubberband" if engine == "spectral" else engine
-    if audio:
-        _write_all_sounds(out, manifest, found.clips, store.samples, sounding, background, jobs, progress)
-    else:
-        _write_all_mels(out, manifest, rows, store, progress)
-    for name, table in (("acceptance", judged), ("quality", quality), ("clips", found.clips)):
-        write_atomic(f"{out}/{name}.parquet", table.to_parquet())
-    told = _no_formulas(acceptance_summary(found.clips, judged).reset_index(), ["label"])
-    write_atomic(
-        f"{out}/summary.csv", told.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode()
-    )
-    _write_manifest(manifest, out)
-    if report:
-        text = page(judged, store, data=found.source, background=background, jobs=jobs, progress=progress)
-        write_atomic(f"{out}/report.html", text.encode("utf-8", "replace"))
-    return Selection(out, manifest, judged, quality, found)
+    Raises `InputError` for sounds and values that cannot give a result, `TaskError` if some work failed (the rest is kept).
+    """
+    out = Path(os.path.expanduser(out))
+    files = [background] if isinstance(background, (str, Path)) else background or ()
+    grid = read_candidates(candidates, per_clip=per_clip).grid
+    making = Making(engine=engine, background=tuple(files), grid=grid)
+    found = source
+    if not isinstance(source, Found):
+        found = find(source, folds=folds, seed=seed, strict=strict, progress=progress)
+    _check(found, out, k, epochs, engine)
+    epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
+    about = dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs)
+    claim_folder(out, about | dict(clips=store_key(found.clips, making)), by="metaug select")
+    if tell:
+        how = dict(engine=engine, background=making.background, grid=grid, audio=audio, report=report)
+        tell(f"{found.text()}\n{forecast(found, epochs=epochs, jobs=jobs, **how).to_string(index=False)}")
+    with _Alone(out):
+        store = _made_store(found, making, cache, jobs, progress)
+        judged, quality = _judge_parts(found, store, cache, k, epochs, seed, jobs, progress)
+        write = _Writing(out, found, store, judged, making, jobs, progress)
+        return write.all(quality, audio=audio, report=report)
+
+
+def _made_store(found, making, cache, jobs, progress):
+    "The log-mels, decoded once, before nets do so side by side."
+    key = prepare_store(found.clips, making, cache=cache, jobs=jobs, progress=progress)
+    store = LogMelStore.open(f"{cache}/stores/{key}")
+    ResidentMels.of(store)
+    return store
+
+
+def _judge_parts(found, store, cache, k, epochs, seed, jobs, progress):
+    "Acceptance of all candidates, and the quality of the nets that judged them."
+    tasks = _part_tasks(Path(store.path).name, found.parts, epochs, seed)
+    run_tasks(tasks, cache, name="metric nets", jobs=jobs, progress=progress)
+    judged = pd.concat([_judged(cache, task, k) for task in tasks], ignore_index=True)
+    return judged.assign(test=0, valid=0, seed=seed), _nets(tasks, cache)

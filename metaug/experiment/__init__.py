@@ -11,10 +11,24 @@ from ..augmentation.samples import deforming_rate, middle_sound, prepare_store, 
 from ..learning.training import LogEpochs
 from ..learning.classification import PATCHES_PER_CLIP, clip_scores, learn_classifier, training_rate
 from .work import EMBEDDINGS, WORK, class_rows, embedding_learner, fold_predictions, open_store
-from .protocol import Arm, Graph, Settings, check, plan
-from .outcome import Outcome, embedding_of
-from .forecast import outline, reasons
-from .notebooks import experiment_notebook, fold_notebooks, notebook_parameters
+from .protocol import (
+    Arm,
+    Graph,
+    Settings,
+    check,
+    fold_numbers,
+    plan,
+)
+from .outcome import Outcome, collect, embedding_of
+from .forecast import (
+    Forecast,
+    dry_run,
+    forecast_run,
+    outline,
+    planned,
+    reasons,
+)
+from .notebooks import RunSettings, experiment_notebook, fold_notebooks, notebook_parameters, run_settings
 from .run import experiment
 
 __all__ = [
@@ -23,23 +37,29 @@ __all__ = [
     "PATCHES_PER_CLIP",
     "WORK",
     "Arm",
+    "Forecast",
     "Graph",
     "LogEpochs",
     "Outcome",
+    "RunSettings",
     "Settings",
     "Task",
     "TaskError",
     "check",
     "class_rows",
     "clip_scores",
+    "collect",
     "deforming_rate",
     "digest",
+    "dry_run",
     "embedding_learner",
     "embedding_of",
     "experiment",
     "experiment_notebook",
     "fold_notebooks",
+    "fold_numbers",
     "fold_predictions",
+    "forecast_run",
     "learn_classifier",
     "log",
     "middle_sound",
@@ -48,11 +68,13 @@ __all__ = [
     "open_store",
     "outline",
     "plan",
+    "planned",
     "prepare_store",
     "reasons",
     "refuse_other_data",
     "remove_partials",
     "run_name",
+    "run_settings",
     "run_task",
     "run_tasks",
     "source_name",

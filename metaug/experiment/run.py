@@ -8,21 +8,19 @@ __all__ = ['experiment']
 # %% ../../nbs/05_experiment.ipynb #ed6e47d5
 from pathlib import Path
 
-from tqdm.auto import tqdm
 from upath import UPath
 
 from ..augmentation.samples import prepare_store
 from ..core.files import remove_partials
-from ..core.runs import source_name
 from ..core.tasks import run_tasks, workers
 from ..datasets.clips import load_clips
-from .forecast import _patches
-from .outcome import Outcome, _collect, _collect_tasks, _warn_of_collapse
-from .protocol import Graph, Settings, check
+from .forecast import patches_bar
+from .outcome import Outcome, collect
+from .protocol import Graph, Settings, check, settings_from_anywhere
 from .work import open_store
 from ..learning.batches import ResidentMels
 
-# %% ../../nbs/05_experiment.ipynb #81297925
+# %% ../../nbs/05_experiment.ipynb #4d855709
 def experiment(
     data: str = "generated",  # what `load_clips` takes: a name, a folder, a CSV or Parquet of clips
     settings: Settings = Settings(),
@@ -30,46 +28,27 @@ def experiment(
     cache: str | Path = "runs/cache",  # folder or fsspec URL of stores and tasks; shared by all runs that name it
     jobs: int = -1,  # processes; -1 is one a core, or one for trainings where there is a graphics card
     scheduler: str
-    | None = None,  # address of a Dask scheduler, whose workers see `cache`; by default this machine works
+    | None = None,  # address of a Dask scheduler whose workers see `cache`; by default this machine works
     progress: bool = True,  # show bars with the time left
 ) -> Outcome:
-    "The paper's experiment on a collection of sounds, from clips to tables; work that is in the cache is not done again."
-    noises = [settings.background] if isinstance(settings.background, (str, Path)) else settings.background
-    settings = settings._replace(background=tuple(str(Path(file).absolute()) for file in noises))
+    """Run the paper's experiment on a collection of sounds, from clips to tables; work in the cache is not done again.
+
+    Raises `InputError` for settings or clips that cannot give a result, `TaskError` if some work failed (the rest is kept).
+    """
+    settings = settings_from_anywhere(settings)
     clips = load_clips(data, strict=True)  # a result names its clips: none is left out in silence
     check(clips, settings)
     cache = UPath(cache).absolute()
     remove_partials(cache)
     with workers(scheduler, cache) as where:
         with where():
-            store = prepare_store(clips, settings, cache=cache, jobs=jobs, progress=progress)
-        ResidentMels.of(open_store(cache, store))  # decodes it once, before tasks do so side by side
+            store = prepare_store(clips, settings.making, cache=cache, jobs=jobs, progress=progress)
+        ResidentMels.of(open_store(cache, store))  # decoded once, before tasks do so side by side
         graph = Graph(store, clips.fold.unique().tolist(), settings)
-        with where(gpu=True):
-            _do_stages(graph, clips, cache, jobs, progress)
-    results, predictions = _collect(graph, cache, data)
-    results.attrs["data"] = source_name(data)
-    quality = _collect_tasks(graph, cache, "metric nets", "quality.parquet")
-    _warn_of_collapse(quality)
-    outcome = Outcome(
-        results, _collect_tasks(graph, cache, "acceptance", "acceptance.parquet"), predictions, quality, graph, cache
-    )
-    outcome.acceptance.attrs["store"] = outcome.store  # for `browse(outcome.acceptance)`
-    return outcome
-
-
-def _do_stages(graph, clips, cache, jobs, progress):
-    "All tasks, stage by stage, under a bar that counts patches, by which the time left is told."
-    left = {
-        task.key: int(_patches(task, clips))
-        for tasks in graph.stages.values()
-        for task in tasks
-        if not task.done(cache)
-    }
-    with tqdm(
-        total=sum(left.values()), desc="all", unit="patch", unit_scale=True, disable=not progress or not left
-    ) as bar:
-        for stage, tasks in graph.stages.items():
-            run_tasks(
-                tasks, cache, name=stage, jobs=jobs, progress=progress, finished=lambda task: bar.update(left[task.key])
-            )
+        with where(gpu=True), patches_bar(graph, clips, cache, progress) as advance:
+            for (
+                stage,
+                tasks,
+            ) in graph.stages.items():  # metric nets, acceptance, classifiers, effects, class-conditional ones
+                run_tasks(tasks, cache, name=stage, jobs=jobs, progress=progress, finished=advance)
+    return collect(graph, cache, data)

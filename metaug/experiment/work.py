@@ -16,14 +16,14 @@ from upath import UPath
 from ..core.checks import InputError
 from ..core.files import _table, digest
 from ..core.neighbours import knn_predict
-from ..core.tasks import _check_rule
+from ..core.plugins import check_source, import_named
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
 from ..learning.classification import _epoch_batches, learn_classifier
 from ..learning.metric import averaged_log_mels, dead_units, learn_metric, score_of
 from ..learning.networks import embed, predict, save_weights
 from ..learning.training import RECIPES, LogEpochs
-from ..selection.algorithm import acceptance, candidates, import_named, weigh
+from ..selection.algorithm import acceptance, candidates, weigh
 from ..selection.effects import class_effects
 
 # %% ../../nbs/experiment/work.ipynb #437db1bc
@@ -90,7 +90,7 @@ def embedding_learner(
 def _make_net(inputs, cache, out):
     table, mels = _load(cache, inputs["store"])
     excluded, k = inputs["excluded"], 5
-    _check_rule(inputs["net"], inputs)
+    check_source(inputs["net"], inputs.get("rule"))
     rest = table[~table.fold.isin(excluded)]
     training = _originals(rest, rest.fold.unique())
     held_out = {fold: _originals(table, [fold]) for fold in excluded}
@@ -151,7 +151,7 @@ def _make_acceptance(inputs, cache, out):
 def _training_samples(inputs, cache, table):
     "Training samples of a scheme, with weights, and how many it could choose from."
     pair = inputs["pair"]
-    _check_rule(inputs["scheme"], inputs)
+    check_source(inputs["scheme"], inputs.get("rule"))
     rest = table[~table.fold.isin(pair)]
     if inputs["judged"]:
         judged = _table(cache / "acceptance" / inputs["judged"] / "acceptance.parquet")

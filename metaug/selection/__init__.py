@@ -17,6 +17,7 @@ from .algorithm import (
     get_scheme,
     import_named,
     only,
+    warn_of_few_references,
     weigh,
     weigh_votes,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "predicted_share",
     "unit_rows",
     "vote",
+    "warn_of_few_references",
     "weigh",
     "weigh_votes",
 ]
