@@ -21,7 +21,7 @@ from ..core.constants import SOURCES
 from ..core.files import _is_local
 from ..core.runs import run_name
 from .outcome import Outcome
-from .protocol import Settings
+from .settings import Settings
 
 # %% ../../nbs/experiment/notebooks.ipynb #b3e8f91e
 class RunSettings(NamedTuple):
