@@ -183,6 +183,7 @@ def test_science_on_tables_imports_no_plumbing(module):
         "core.checks",
         "core.constants",
         "core.neighbours",
+        "core.plugins",
         "core.statistics",
         *WINGS,
         "selection.algorithm",

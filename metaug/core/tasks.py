@@ -6,9 +6,7 @@
 __all__ = ['Task', 'run_task', 'run_tasks', 'workers']
 
 # %% ../../nbs/core/tasks.ipynb #7d134c75
-import importlib
 import gc
-import inspect
 import json
 import logging
 import os
@@ -34,6 +32,7 @@ from upath import UPath
 import metaug
 from .checks import InputError, TaskError
 from .files import _is_local, digest, write_atomic
+from .plugins import check_source, source_digest
 from .process import log, one_thread, return_memory
 
 # %% ../../nbs/core/tasks.ipynb #3673fd3b
@@ -301,26 +300,10 @@ def workers(
 
 # %% ../../nbs/core/tasks.ipynb #73b9b77c
 def _own_rule(name):
-    "A digest of the module of a scheme or an embedding from outside the package (`module:name`), so that a changed rule, or a function beside it that it calls, makes other tasks. What that module imports is not in it."
-    if ":" not in name:
-        return {}
-    module = importlib.import_module(name.partition(":")[0])
-    try:
-        text = inspect.getsource(module)
-    except (TypeError, OSError) as e:
-        raise InputError(f"{name}: is no Python code that can be read ({e})") from e
-    if (
-        module.__spec__ and vars(module.__spec__).setdefault("text_as_imported", text) != text
-    ):  # what would run is the old one
-        raise InputError(
-            f"{module.__file__}: has changed since it was imported for {name}; start Python again, in a notebook its kernel"
-        )
-    return {"rule": digest(text)}
+    "What a task's inputs say about code of your own: nothing of the package's names."
+    rule = source_digest(name)
+    return {} if rule is None else {"rule": rule}
 
 
 def _check_rule(name, inputs):
-    "A worker may have imported another text than the one that the task is named by."
-    if (here := _own_rule(name).get("rule")) != inputs.get("rule"):
-        raise InputError(
-            f"{name}: this worker has another text of it ({here}, not {inputs.get('rule')}); start the workers again with the same file"
-        )
+    check_source(name, inputs.get("rule"))

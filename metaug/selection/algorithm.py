@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['SAMPLE_KEY', 'SCHEMES', 'candidates', 'acceptance', 'accept_none', 'accept_brute', 'accept_metric', 'accept_random',
-           'accept_by_class', 'weigh_votes', 'Scheme', 'only', 'import_named', 'get_scheme', 'weigh']
+           'accept_by_class', 'weigh_votes', 'Scheme', 'only', 'get_scheme', 'weigh']
 
 # %% ../../nbs/04_selection.ipynb #3c22efee
 from collections.abc import Callable
-from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import pandas as pd
 
 from ..core.checks import InputError, at_least, need_columns
 from ..core.neighbours import _coded, _ks, _matrix, nearest, unit_rows, vote
+from ..core.plugins import import_named
 
 # %% ../../nbs/04_selection.ipynb #527785f0
 def candidates(
@@ -267,18 +267,6 @@ def only(
     return Scheme(accept_only, None, None, False, f"{deformation} alone")
 
 # %% ../../nbs/04_selection.ipynb #e65a46a7
-def import_named(
-    kind: str,  # what an error calls it
-    name: str,  # module:name, e.g. my_schemes:accept_near
-) -> object:  # what the module holds under that name
-    "Something out of a module of your own."
-    module, _, what = name.partition(":")
-    try:
-        return getattr(import_module(module), what)
-    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as e:
-        raise InputError(f"{kind} {name} must be module:name of what can be imported ({e})") from e
-
-
 def _imported(
     name: str,  # module:name, e.g. my_schemes:accept_near
 ) -> Scheme:  # what the module holds under that name; a function is taken to need the learned metric
