@@ -21,7 +21,7 @@ from ..augmentation.export import DEFORMED_NAME
 from ..augmentation.provenance import jams_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError, TaskError
-from ..core.constants import SAMPLE_RATE
+from ..core.constants import SAMPLE_KEY, SAMPLE_RATE
 from ..core.files import write_atomic
 from ..datasets.sounds import _flac, read_audio
 
@@ -130,14 +130,14 @@ def read_manifest(
 # %% ../../nbs/curation/manifest.ipynb #ff107977
 def _manifest(clips, samples, judged, suffix):
     "A row for each original and each accepted sample, in the order of the samples table."
-    kept = judged[judged.accepted][["clip", "deformation", "level", "votes"]]
-    table = samples.merge(kept, on=["clip", "deformation", "level"], how="left", validate="one_to_one")
+    kept = judged[judged.accepted][[*SAMPLE_KEY, "votes"]]
+    table = samples.merge(kept, on=SAMPLE_KEY, how="left", validate="one_to_one")
     table = table[table.votes.notna() | table.deformation.eq("original")]
     table = table.merge(clips[["clip", "label", "fold", "source"]], on="clip", validate="many_to_one")
     ending = np.where(table.deformation.eq("original"), "", "_" + table.deformation + table.level.astype(str))
     stem = table["clip"].map(_file_names(clips)) + ending
     table = table.assign(path=stem + suffix, parameters=table.state, votes=table.votes.astype("Int64"))
-    columns = ["path", "label", "fold", "source", "clip", "deformation", "level", "parameters", "votes"]
+    columns = ["path", "label", "fold", "source", *SAMPLE_KEY, "parameters", "votes"]
     return table[columns].reset_index(drop=True), table.row.to_numpy()
 
 # %% ../../nbs/curation/manifest.ipynb #05c456ff
@@ -168,7 +168,7 @@ def _write_sounds(out, rows, label, file, engine, background):
 
 # %% ../../nbs/curation/manifest.ipynb #7a908324
 def _write_all_sounds(out, manifest, clips, samples, engine, background, jobs, progress):
-    table = manifest.merge(samples[["clip", "deformation", "level", "state"]], on=["clip", "deformation", "level"])
+    table = manifest.merge(samples[[*SAMPLE_KEY, "state"]], on=SAMPLE_KEY)
     rows = {clip: part.to_dict("records") for clip, part in table.groupby("clip")}
     calls = (
         joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, background)

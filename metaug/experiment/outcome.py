@@ -16,7 +16,7 @@ import pandas as pd
 from upath import UPath
 
 import metaug
-from ..core.constants import VERSIONS
+from ..core.constants import SAMPLE_KEY, VERSIONS
 from ..core.files import _table, write_atomic
 from .protocol import Graph
 from .work import _classes_of, _embedding, _originals, class_rows, fold_predictions, open_store
@@ -143,9 +143,7 @@ def embedding_of(
         & a.k.eq(k)
         & a.seed.eq(seed)
     ]
-    judged = judged.merge(
-        a[["clip", "deformation", "level", "accepted"]], on=["clip", "deformation", "level"], how="left"
-    )
+    judged = judged.merge(a[[*SAMPLE_KEY, "accepted"]], on=SAMPLE_KEY, how="left")
     deformed = judged.deformation.ne("original").to_numpy()
     both = pd.concat([originals, judged[deformed]], ignore_index=True)
     return np.concatenate([reference, samples[deformed]]), both[

@@ -15,7 +15,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from ..core.checks import InputError
-from ..core.constants import FRAME, MAX_SECONDS, N_MELS, SAMPLE_RATE, VERSIONS
+from ..core.constants import FRAME, MAX_SECONDS, N_MELS, SAMPLE_KEY, SAMPLE_RATE, VERSIONS
 from ..core.files import _filesystem, write_atomic
 from ..datasets.tables import check_parquet
 
@@ -225,7 +225,7 @@ class LogMelStore:
                 table = _read_table(self.fs, whole)
             except Exception as e:
                 raise InputError(f"{whole}: is damaged ({e}); delete it") from e  # Parquet raises errors of many kinds
-            if missing := [c for c in ("clip", "deformation", "level", "row", "frames") if c not in table]:
+            if missing := [c for c in (*SAMPLE_KEY, "row", "frames") if c not in table]:
                 raise InputError(f"{whole}: lacks the column {missing[0]}; delete it")
             return table
         missing = set(self.missing())
