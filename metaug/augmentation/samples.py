@@ -16,7 +16,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
@@ -24,7 +24,8 @@ from .background import load_background
 from .deformers import AUGMENT_VERSION, _apply, _box, _checked_waveform, _deformer, sample_rng
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_RATE
-from ..core.files import _swept, digest
+from ..core.files import digest, shared_use
+from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
 from ..features.store import LogMelStore
@@ -157,10 +158,8 @@ def augment(
         os.path.abspath(f) for f in ([background] if isinstance(background, (str, Path)) else background or ())
     )
     store = LogMelStore.create(store_path, clips, attrs=store_attrs(engine=engine, seed=seed, background=files))
-    with _swept(store.root):
-        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-            _clip_tasks(store, files, engine, seed)
-        )
+    with shared_use(store.path):
+        results = in_parallel(_clip_tasks(store, files, engine, seed), jobs)
         failed = sorted(
             r
             for r in tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)

@@ -23,6 +23,7 @@ from ..augmentation.samples import deform
 from ..core.checks import InputError, TaskError
 from ..core.constants import SAMPLE_KEY, SAMPLE_RATE
 from ..core.files import write_atomic
+from ..core.process import in_parallel
 from ..datasets.sounds import _flac, read_audio
 
 # %% ../../nbs/curation/manifest.ipynb #085bb6f0
@@ -174,7 +175,7 @@ def _write_all_sounds(out, manifest, clips, samples, engine, background, jobs, p
         joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, background)
         for c in clips[["clip", "label", "path"]].itertuples(index=False, name="Clip")
     )
-    made = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
+    made = in_parallel(calls, jobs)
     failed = sorted(why for why in tqdm(made, total=len(clips), desc="sound", unit="clip", disable=not progress) if why)
     if failed:
         raise TaskError(

@@ -21,7 +21,7 @@ import pandas as pd
 from ..augmentation.samples import deform, deforming_rate, middle_sound, prepare_store, store_key
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, ENGINES, FRAME, SAMPLE_RATE, VERSIONS
-from ..core.files import _Alone, claim_folder, refuse_among_sounds, write_atomic
+from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic
 from ..core.tasks import Task, run_tasks
 from .manifest import _manifest, _no_formulas, _write_all_mels, _write_all_sounds, _write_manifest
 from .parts import SCORINGS, _judged, _make_part, default_epochs, judgeable
@@ -319,7 +319,7 @@ def select(
             found, engine=engine, background=background, audio=audio, report=report, epochs=epochs, jobs=jobs
         )
         tell(f"{found.text()}\n{expected.to_string(index=False)}")
-    with _Alone(out):
+    with sole_use(out, by="metaug select"):
         store = prepare_store(found.clips, settings, cache=cache, jobs=jobs, progress=progress)
         ResidentMels.of(LogMelStore.open(f"{cache}/stores/{store}"))  # decodes it once, before nets do so side by side
         run_tasks(
