@@ -16,6 +16,10 @@ import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from .checks import InputError, at_least
+from .compiled import keep_compiled
+
+# %% ../../nbs/core/neighbours.ipynb #93832743
+keep_compiled()
 
 # %% ../../nbs/core/neighbours.ipynb #cf23229c
 def _matrix(
