@@ -17,14 +17,8 @@ from matplotlib.axes import Axes
 from upath import UPath
 
 from .comparisons import _default_pairs, comparisons
-from metaug.analysis.figures import (
-    plot_acceptance,
-    plot_accuracy,
-    plot_confusion,
-    plot_confusion_and_acceptance,
-    plot_confusion_difference,
-    plot_tradeoff,
-)
+from .figures import plot_acceptance, plot_accuracy, plot_confusion, plot_confusion_difference
+from .observations import plot_confusion_and_acceptance, plot_tradeoff
 from .tables import OFTEN_ONE, SETTING, _one_setting, _scheme_order, _with_names, summary
 
 # %% ../../nbs/06_analysis.ipynb #4a3b1366
