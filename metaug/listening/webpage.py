@@ -39,7 +39,7 @@ def embed_json(
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 # %% ../../nbs/listening/webpage.ipynb #9beb34f2
-def _source(
+def _page_part(
     name: str,  # file of this package
 ) -> str:  # its text
     "Read a part of the page."
@@ -67,7 +67,7 @@ def fill(
     parts: dict,  # title; if wanted notes (texts), results, choice and data (what JSON can hold)
 ) -> str:  # the page
     "Put parts into the template; all but the data are escaped as text."
-    style, script = _source("listening.css"), _source("listening.js")
+    style, script = _page_part("listening.css"), _page_part("listening.js")
     parts = dict(notes=[], results=None, choice=None, data={}) | parts
     return _template().render(
         parts
