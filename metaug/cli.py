@@ -316,15 +316,15 @@ def plan(data, jobs, out, as_json, **options):
 @click.option(
     "--html",
     type=click.Path(dir_okay=False),
-    help="also write the listening report, one page that shows and plays what was accepted and rejected",
+    help="also write the listening report to this file: one page that shows and plays what was accepted and rejected",
 )
 @click.option(
     "--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of that page"
 )
 def report(folder, html, max_mb):
-    """What came out of a run: accuracy with intervals, share of the training set, paired tests; as text, CSV and figures.
+    """Show what came out of a run: accuracy with intervals, costs, paired tests. Written as CSV and figures too.
 
-    FOLDER is what `metaug run` wrote its tables into, or holds one such folder for each test fold.
+    FOLDER is where `metaug run` wrote its tables, or a folder that holds one such folder for each test fold.
 
     \b
     Examples:
