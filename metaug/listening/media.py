@@ -24,7 +24,8 @@ from tqdm.auto import tqdm
 from ..augmentation.candidates import Making, grid_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, SAMPLE_RATE
+from ..core.constants import SAMPLE_RATE
+from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import TOP_DB
 from ..features.store import LogMelStore
