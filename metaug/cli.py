@@ -207,15 +207,18 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     "--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture"
 )
 def bench(quick, out):
-    """How long metaug takes against the usual tools, timed in alternation on this machine.
+    """Time metaug against the usual tools, in alternation on this machine.
 
     Example: metaug bench --quick
     """
     from metaug import benchmarks
 
+    def announce(line):
+        click.echo(f"metaug bench: {line}", err=True)
+
     _local_folder(out)
-    Path(out).mkdir(parents=True, exist_ok=True)  # what can't be written is said before minutes of work
-    done = benchmarks.bench(quick=quick, tell=lambda line: click.echo(f"metaug bench: {line}", err=True))
+    Path(out).mkdir(parents=True, exist_ok=True)  # before minutes of work, in case it cannot be written
+    done = benchmarks.bench(quick=quick, tell=announce)
     click.echo(done.text())
     click.echo("\nWritten: " + " ".join(done.save(out)))
 
