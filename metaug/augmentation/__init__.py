@@ -6,11 +6,10 @@ from ..datasets.sounds import pcm16
 from .engines import compand, load_muda, muda, rubber_band
 from .spectral import PHASE_LOSS, log_mel_at, pitch_mel, stretch_mel
 from .background import Recording, generated_street, load_background, mix, noise_segment
-from .candidates import (
+from .grids import (
     GRIDS,
     HARSH_GRID,
     PAPER_GRID,
-    Candidates,
     Deformation,
     Grid,
     Making,
@@ -18,11 +17,10 @@ from .candidates import (
     deformer_of,
     grid_of,
     grid_table,
-    pipeline_grid,
-    read_candidates,
     read_grid,
     union,
 )
+from .candidates import Candidates, pipeline_grid, read_candidates
 from .deformers import (
     AUGMENT_VERSION,
     DEFORMERS,

@@ -15,7 +15,7 @@ import jams
 import numpy as np
 
 from .background import load_background
-from .candidates import PAPER_GRID, Grid, deformer_of
+from .grids import PAPER_GRID, Grid, deformer_of
 from metaug.augmentation.deformers import (
     AUGMENT_VERSION,
     BackgroundNoise,

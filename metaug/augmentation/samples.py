@@ -22,7 +22,7 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from .background import load_background
-from .candidates import Making, PAPER_GRID, Grid, deformer_of
+from .grids import Making, PAPER_GRID, Grid, deformer_of
 from .pipelines import PipelineError
 from .deformers import _apply, _box, _checked_waveform, sample_rng
 from ..core.checks import InputError

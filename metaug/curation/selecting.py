@@ -18,7 +18,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ..augmentation.candidates import PAPER_GRID, Grid, Making, read_candidates
+from ..augmentation.candidates import read_candidates
+from ..augmentation.grids import PAPER_GRID, Grid, Making
 from ..augmentation.samples import deform, deforming_rate, middle_sound, prepare_store, store_key
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, ENGINES, FRAME, SAMPLE_RATE

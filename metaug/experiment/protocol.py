@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..augmentation.candidates import Making, read_candidates
+from ..augmentation.candidates import read_candidates
+from ..augmentation.grids import Making
 from ..core.checks import InputError
 from ..core.constants import BUDGETS, ENGINES
 from ..core.plugins import source_digest
