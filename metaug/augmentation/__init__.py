@@ -20,7 +20,15 @@ from .grids import (
     read_grid,
     union,
 )
-from .candidates import Candidates, pipeline_grid, read_candidates
+from .candidates import (
+    Candidates,
+    Gathered,
+    collection_names,
+    gather,
+    pipeline_grid,
+    read_candidates,
+    with_candidates,
+)
 from .deformers import (
     AUGMENT_VERSION,
     DEFORMERS,
@@ -54,6 +62,7 @@ __all__ = [
     "Candidates",
     "Deformation",
     "DynamicRangeCompression",
+    "Gathered",
     "Grid",
     "LogspaceTimeStretch",
     "Making",
@@ -64,12 +73,14 @@ __all__ = [
     "augment",
     "check_grid",
     "claim_audio",
+    "collection_names",
     "compand",
     "deform",
     "deform_clip",
     "deformed_name",
     "deformer_of",
     "export_audio",
+    "gather",
     "generated_street",
     "grid_of",
     "grid_table",
@@ -94,6 +105,7 @@ __all__ = [
     "store_attrs",
     "stretch_mel",
     "union",
+    "with_candidates",
 ]
 
 __getattr__ = renamed(
