@@ -22,7 +22,7 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from .background import load_background
-from .candidates import PAPER_GRID, Grid, Making, deformer_of
+from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .deformers import _apply, _box, _checked_waveform, sample_rng
 from .pipelines import PipelineError
 from ..core.checks import InputError

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..augmentation.candidates import PAPER_GRID
+from ..augmentation.grids import PAPER_GRID
 from ..augmentation.export import deformed_name
 from ..augmentation.provenance import jams_of
 from ..augmentation.samples import deform

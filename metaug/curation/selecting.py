@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.tables import DEFORMATIONS
-from ..augmentation.candidates import Making, read_candidates
+from ..augmentation.candidates import read_candidates
+from ..augmentation.grids import Making
 from ..augmentation.samples import prepare_store, store_key
 from ..core.checks import InputError
 from ..core.constants import ENGINES

@@ -16,7 +16,7 @@ import pandas as pd
 from upath import UPath
 
 import metaug
-from ..augmentation.candidates import grid_table
+from ..augmentation.grids import grid_table
 from ..core.constants import SAMPLE_KEY
 from ..core.files import _table, write_atomic
 from ..core.runs import source_name
