@@ -23,8 +23,9 @@ from ..learning.classification import _epoch_batches, learn_classifier
 from ..learning.metric import averaged_log_mels, dead_units, learn_metric, score_of
 from ..learning.networks import embed, predict, save_weights
 from ..learning.training import RECIPES, LogEpochs
-from ..selection.algorithm import acceptance, candidates, weigh
+from ..selection.algorithm import acceptance, candidates
 from ..selection.effects import class_effects
+from ..selection.schemes import weigh
 
 # %% ../../nbs/experiment/work.ipynb #437db1bc
 # after metaug's modules, which keep what fastai warns of at import to themselves

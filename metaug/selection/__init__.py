@@ -3,21 +3,23 @@
 from ..core.moved import renamed
 from ..core.checks import at_least, need_columns
 from ..core.neighbours import CHUNK_VALUES, UNITS, Neighbours, knn, knn_predict, nearest, unit_rows, vote
+from ..core.plugins import import_named
 from .algorithm import (
+    accept_brute,
+    accept_metric,
+    accept_none,
+    acceptance,
+    candidates,
+    warn_of_few_references,
+)
+from .schemes import (
     SAMPLE_KEY,
     SCHEMES,
     Scheme,
-    accept_brute,
     accept_by_class,
-    accept_metric,
-    accept_none,
     accept_random,
-    acceptance,
-    candidates,
     get_scheme,
-    import_named,
     only,
-    warn_of_few_references,
     weigh,
     weigh_votes,
 )
