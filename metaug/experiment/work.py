@@ -25,7 +25,7 @@ from ..learning.networks import embed, predict, save_weights
 from ..learning.training import RECIPES, LogEpochs
 from ..selection.algorithm import acceptance, candidates
 from ..selection.effects import class_effects
-from ..selection.schemes import weigh
+from ..selection.schemes import rule_name, weigh
 
 # %% ../../nbs/experiment/work.ipynb #437db1bc
 # after metaug's modules, which keep what fastai warns of at import to themselves
@@ -152,7 +152,7 @@ def _make_acceptance(inputs, cache, out):
 def _training_samples(inputs, cache, table):
     "Training samples of a scheme, with weights, and how many it could choose from."
     pair = inputs["pair"]
-    check_source(inputs["scheme"], inputs.get("rule"))
+    check_source(rule_name(inputs["scheme"]), inputs.get("rule"))
     rest = table[~table.fold.isin(pair)]
     if inputs["judged"]:
         judged = _table(cache / "acceptance" / inputs["judged"] / "acceptance.parquet")

@@ -13,13 +13,17 @@ from .algorithm import (
     warn_of_few_references,
 )
 from .schemes import (
+    CONTROLS,
     SAMPLE_KEY,
     SCHEMES,
     Scheme,
     accept_by_class,
     accept_random,
+    conformal,
+    control_of,
     get_scheme,
     only,
+    rule_name,
     weigh,
     weigh_votes,
 )
@@ -27,6 +31,7 @@ from .effects import OVERALL, acceptance_by_class, by_class_deformation, class_e
 
 __all__ = [
     "CHUNK_VALUES",
+    "CONTROLS",
     "OVERALL",
     "SAMPLE_KEY",
     "SCHEMES",
@@ -44,6 +49,8 @@ __all__ = [
     "by_class_deformation",
     "candidates",
     "class_effects",
+    "conformal",
+    "control_of",
     "get_scheme",
     "import_named",
     "knn",
@@ -53,6 +60,7 @@ __all__ = [
     "neighbourhoods",
     "only",
     "predicted_share",
+    "rule_name",
     "unit_rows",
     "vote",
     "warn_of_few_references",
