@@ -19,6 +19,7 @@ from .protocol import (
     fold_numbers,
     plan,
 )
+from .worth import held_out_originals
 from .outcome import Outcome, collect, embedding_of
 from .forecast import (
     Forecast,
@@ -60,6 +61,7 @@ __all__ = [
     "fold_numbers",
     "fold_predictions",
     "forecast_run",
+    "held_out_originals",
     "learn_classifier",
     "log",
     "middle_sound",

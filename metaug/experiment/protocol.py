@@ -21,9 +21,11 @@ from ..core.constants import BUDGETS, ENGINES
 from ..core.plugins import source_digest
 from ..core.tasks import Task
 from .work import WORK, embedding_learner, open_store
+from ..judging.embeddings import PRETRAINED, embedding_tasks, is_fixed
+from ..judging.pretrained import weights_file
 from ..learning.training import RECIPES
 from ..selection.algorithm import warn_of_few_references
-from ..selection.schemes import SCHEMES, Scheme, get_scheme
+from ..selection.schemes import SCHEMES, Scheme, get_scheme, rule_name
 
 # %% ../../nbs/experiment/protocol.ipynb #1016d825
 def plan(
@@ -136,9 +138,12 @@ class Graph:
         self._known: dict[str, Task] = {}  # by key
         self._effects: dict[tuple, Task] = {}
         self._rules: dict[str, str | None] = {}  # judge → digest of the module that it comes from
+        schemes = [get_scheme(name) for name in settings.schemes]
+        fixed = {scheme.judge for scheme in schemes if scheme.judge and is_fixed(scheme.judge)}
+        self._embeddings: dict[str, list[Task]] = {judge: [] for judge in sorted(fixed)}
         names = ("metric nets", "acceptance", "classifiers", "effects", "class-conditional classifiers")
-        self.stages: dict[str, list[Task]] = {name: [] for name in names}
-        self.arms = [arm for name in settings.schemes for arm in self._arms(get_scheme(name))]
+        self.stages: dict[str, list[Task]] = {name: [] for name in (*["embedding"] * bool(fixed), *names)}
+        self.arms = [arm for scheme in schemes for arm in self._arms(scheme)]
         roles = itertools.product(self.arms, self.tests)
         self.classifiers = {(arm, t, v): self.classifier(arm, t, v) for arm, t in roles for v in self.valid_folds(t)}
 
@@ -156,7 +161,9 @@ class Graph:
 
     def _add(self, stage, kind, inputs, label):
         make, version = WORK[kind]
-        task = Task(kind, inputs, label, make, version)
+        return self._add_task(stage, Task(kind, inputs, label, make, version))
+
+    def _add_task(self, stage, task):
         known = self._known.setdefault(task.key, task)
         if known is task:
             self.stages[stage].append(task)
@@ -184,10 +191,21 @@ class Graph:
         inputs = dict(store=self.store, net=judge, excluded=folds, seed=seed, **self._training_settings(judge))
         return self._add("metric nets", "net", inputs, f"{judge} net without folds {folds}, seed {seed}")
 
-    def judged(self, judge: str, pair: list[int], k: int, seed: int) -> Task:
-        "Give the task of the acceptance of all candidates outside two folds."
-        nets = {str(i): self.net(judge, {*pair, i}, seed).key for i in self.folds if i not in pair}
-        inputs = dict(store=self.store, pair=pair, k=k, nets=nets, seed=seed)
+    def embedding(self, judge: str) -> list[Task]:
+        "Give the tasks that embed all samples with a judge that needs no training."
+        if not self._embeddings[judge]:
+            tasks = embedding_tasks(self.store, judge, self.settings.making)
+            self._embeddings[judge] = [self._add_task("embedding", task) for task in tasks]
+        return self._embeddings[judge]
+
+    def judged(self, judge: str, pair: list[int], k: int, seed: int, *, with_p: bool = False) -> Task:
+        "Give the task of the acceptance of all candidates outside two folds, if need be with p values."
+        inputs = dict(store=self.store, pair=pair, k=k, seed=seed)
+        if judge in self._embeddings:
+            inputs["embeddings"] = [task.key for task in self.embedding(judge)]
+        else:
+            inputs["nets"] = {str(i): self.net(judge, {*pair, i}, seed).key for i in self.folds if i not in pair}
+            inputs |= {"with_p": True} if with_p else {}
         by = "" if judge == "npair" else f"{judge} "
         task = self._add("acceptance", "acceptance", inputs, f"{by}acceptance without folds {pair}, k {k}, seed {seed}")
         self.net_of[task.key] = judge
@@ -199,7 +217,7 @@ class Graph:
         Schemes without class effects share it between the two roles.
         """
         scheme, pair = arm.scheme, sorted([test, valid])
-        judged = self.judged(scheme.judge, pair, arm.k, arm.seed).key if scheme.judge else None
+        judged = self._judged_for(arm, pair).key if scheme.judge else None
         effects = self.effects(scheme.needs_effects, test, arm.seed).key if scheme.needs_effects else None
         how = {name: getattr(self.settings, name) for name in ("recipe", "epochs", "budget")}
         inputs = dict(store=self.store, pair=pair, scheme=scheme.name, judged=judged, effects=effects, seed=arm.seed)
@@ -207,6 +225,10 @@ class Graph:
         k = f" k {arm.k}" if arm.k else ""
         label = f"{scheme.name}{k} without folds {pair}, seed {arm.seed}"
         return self._add(stage, "classifier", inputs | how | _named_rule(scheme.rule), label)
+
+    def _judged_for(self, arm, pair):
+        "The acceptance that an arm's scheme chooses by."
+        return self.judged(arm.scheme.judge, pair, arm.k, arm.seed, with_p=arm.scheme.needs_originals)
 
     def effects(self, on: str, test: int, seed: int) -> Task:
         "Give the task of what each deformation does to each class, counted on validation folds or on all test folds."
@@ -245,15 +267,24 @@ def check(
     _check_folds(clips, settings, any(scheme.judge for scheme in schemes))
     for scheme in schemes:
         if scheme.judge:
-            embedding_learner(scheme.judge)
+            _check_judge(scheme.judge)
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
     pairs = _pairs_of_folds(sorted(counts), settings)
     _check_classifiers(counts, pairs)
     if any(scheme.judge for scheme in schemes):
-        _check_parts(counts, pairs, settings.k)
+        learned = any(scheme.judge and not is_fixed(scheme.judge) for scheme in schemes)
+        _check_parts(counts, pairs, settings.k, 2 if learned else 1)
     for scheme in schemes:
         if scheme.needs_effects:
             _check_class_effects(counts, scheme, settings)
+
+
+def _check_judge(judge):
+    "A judge that can be imported; one that needs no training must have its weights."
+    if not is_fixed(judge):
+        embedding_learner(judge)
+    elif judge in PRETRAINED:
+        weights_file()
 
 
 def _pairs_of_folds(folds, settings):
@@ -320,7 +351,8 @@ def _check_names(settings):
         if got is not None and got < 1:
             raise InputError(f"{name} must be >= 1, got {got}")
     known = settings.making.grid.names
-    alone = [name.removeprefix("only-") for name in settings.schemes if name.startswith("only-")]
+    rules = [rule_name(name) for name in settings.schemes]
+    alone = [name.removeprefix("only-") for name in rules if name.startswith("only-")]
     if unknown := [name for name in alone if name not in known]:
         raise InputError(f"deformation of a scheme only-… must be one of {', '.join(known)}, got {unknown[0]}")
 
@@ -361,14 +393,15 @@ def _check_classifiers(counts, pairs):
             raise InputError(f"class {left.idxmin()} has no clips outside folds {list(pair)}; a classifier needs 1")
 
 
-def _check_parts(counts, pairs, ks):
-    "Every metric net needs two clips of each class, and as many references as neighbours."
+def _check_parts(counts, pairs, ks, needed):
+    "Every metric net needs two clips of each class, any other judge one, and as many references as neighbours."
     least = {}
     for excluded in sorted({tuple(sorted([*pair, part])) for pair in pairs for part in counts if part not in pair}):
         left = counts.drop(columns=list(excluded)).sum(axis=1)
-        if left.min() < 2:
+        if left.min() < needed:
             raise InputError(
-                f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; a metric net needs 2"
+                f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; "
+                f"{'a metric net' if needed > 1 else 'a judge'} needs {needed}"
             )
         if not ks or min(ks) < 1 or max(ks) > left.sum():
             got = max(ks) if ks else "none"

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KNOWN', 'ALL_CLASSES', 'LEAST_CONTRAST', 'score_interval', 'worth_by_class', 'untrusted_classes', 'warn_of_untrusted',
-           'conformal_p', 'wrong_share']
+           'worth_of_judges', 'conformal_p', 'wrong_share']
 
 # %% ../../nbs/judging/calibration.ipynb #b4bb3140
 import warnings
@@ -83,6 +83,18 @@ def warn_of_untrusted(
             f"so their candidates are all kept: {', '.join(told)}{more}",
             stacklevel=2,
         )
+
+# %% ../../nbs/judging/calibration.ipynb #59bcdfc3
+def worth_of_judges(
+    originals: pd.DataFrame,  # held-out originals of several judges: net k clip label predicted baseline; may be empty
+) -> pd.DataFrame:  # net k label clips accuracy low high baseline trusted
+    "Count what each judge of a run is worth. Raises `InputError` if the table lacks a column."
+    if not len(originals):
+        return pd.DataFrame(columns="net k label clips accuracy low high baseline trusted".split())
+    need_columns(originals, "originals", "net k")
+    tables = [worth_by_class(of).assign(net=net, k=k) for (net, k), of in originals.groupby(["net", "k"])]
+    worth = pd.concat(tables, ignore_index=True)
+    return worth[["net", "k", *[name for name in worth if name not in ("net", "k")]]]
 
 # %% ../../nbs/judging/calibration.ipynb #8c6f52bb
 def conformal_p(

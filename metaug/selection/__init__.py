@@ -10,6 +10,7 @@ from .algorithm import (
     accept_none,
     acceptance,
     candidates,
+    judge_originals,
     warn_of_few_references,
 )
 from .schemes import (
@@ -53,6 +54,7 @@ __all__ = [
     "control_of",
     "get_scheme",
     "import_named",
+    "judge_originals",
     "knn",
     "knn_predict",
     "nearest",
