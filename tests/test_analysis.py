@@ -792,7 +792,7 @@ def test_least_p_and_sums_in_pieces(monkeypatch):
     np.testing.assert_allclose(statistics._flipped_sums(moved, 1000, 5), whole)
     for n in (3, 14, 15, 40):
         assert analysis.sign_flip_test(np.ones(n)) == pytest.approx(
-            statistics._least_p(n), rel=0.8 if n == 15 else 1e-12
+            statistics.least_p(n), rel=0.8 if n == 15 else 1e-12
         )
 
 

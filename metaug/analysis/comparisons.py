@@ -11,7 +11,7 @@ import pandas as pd
 
 from .tables import _one_setting, _pick, _scheme_order, _with_names
 from ..core.checks import InputError, need_rows
-from ..core.statistics import _interval, _least_p, fold_mean, holm, mcnemar, sign_flip_test
+from ..core.statistics import fold_mean, holm, least_p, mcnemar, ratio_interval, sign_flip_test
 
 # %% ../../nbs/analysis/comparisons.ipynb #a40422b3
 def _both_sides(
@@ -54,7 +54,7 @@ def _compare_folds(
         low=low,
         high=high,
         p=sign_flip_test(weighted, seed=seed),
-        p_least=_least_p(len(units)),
+        p_least=least_p(len(units)),
         unit="fold and seed",
         units=len(units),
     )
@@ -73,17 +73,14 @@ def _compare_sources(
     both["change"] = both.correct_a.astype(float) - both.correct_b.astype(float)
     clips = both.groupby(["source", "clip"]).change.mean()
     sums = clips.groupby("source").agg(["sum", "size"]).to_numpy(np.float64)
-    interval = (np.nan, np.nan)
-    if len(sums) > 1:
-        drawn = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws) @ sums
-        interval = _interval(100 * drawn[:, 0] / drawn[:, 1])
+    interval = ratio_interval(sums, draws=draws, seed=seed, scale=100)
     a_only, b_only = int((clips > 0).sum()), int((clips < 0).sum())
     return dict(
         difference=100 * sums[:, 0].sum() / sums[:, 1].sum(),
         low=interval[0],
         high=interval[1],
         p=sign_flip_test(sums[:, 0], seed=seed),
-        p_least=_least_p(len(sums)),
+        p_least=least_p(len(sums)),
         unit="source",
         units=len(sums),
         a_only=a_only,

@@ -8,7 +8,6 @@ __all__ = ['show_summary', 'show_comparisons', 'save_figures', 'show_report', 's
 # %% ../../nbs/06_analysis.ipynb #63dc22aa
 import io
 import re
-import uuid
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -26,6 +25,7 @@ from metaug.analysis.figures import (
     plot_tradeoff,
 )
 from .tables import OFTEN_ONE, SETTING, _one_setting, _scheme_order, _with_names, summary
+from ..core.files import write_atomic
 
 # %% ../../nbs/06_analysis.ipynb #4a3b1366
 def _accuracy_text(
@@ -120,12 +120,7 @@ def _write_file(
     data: bytes,  # what it shall hold
 ) -> UPath:  # the same
     "Write, then rename."
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(data)
-        part.rename(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomic(path, data)
     return path
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ..core.checks import InputError, need_rows
-from ..core.constants import PAPER_ACCEPTANCE
-from ..core.statistics import _clip_ratio, fold_mean
+from ..core.constants import PAPER_ACCEPTANCE, SAMPLE_KEY
+from ..core.statistics import acceptance_ratio, fold_mean
 
 # %% ../../nbs/analysis/tables.ipynb #a415f520
 def _with_names(
@@ -200,7 +200,7 @@ def acceptance_by_k(
 ) -> pd.DataFrame:  # k judged ratio (%) difference (points against base) changed (% of the samples decided otherwise)
     "What another number of neighbours changes."
     _rows_of_k(acceptance, base, "clip level test valid")
-    key = [column for column in ["clip", "deformation", "level", "test", "valid", "seed"] if column in acceptance]
+    key = [column for column in [*SAMPLE_KEY, "test", "valid", "seed"] if column in acceptance]
     if acceptance.duplicated([*key, "k"]).any():
         raise InputError("acceptance must hold each judged sample once for each k, got some twice")
     wide = acceptance.pivot(index=key, columns="k", values="accepted").dropna().astype(bool)
@@ -261,7 +261,7 @@ def _with_parameters(
     samples: pd.DataFrame,  # samples table with the parameters
 ) -> pd.DataFrame:  # acceptance rows with the parameters beside
     "Join each judged sample to what was done to it."
-    key, parameters = ["clip", "deformation", "level"], [parameter for _, parameter, _, _ in STRENGTHS.values()]
+    key, parameters = SAMPLE_KEY, [parameter for _, parameter, _, _ in STRENGTHS.values()]
     need_rows(samples, "samples", " ".join([*key, *parameters]))
     known = samples[samples.deformation.ne("original")].drop_duplicates(key)[[*key, *parameters]]
     joined = acceptance.drop(columns=parameters, errors="ignore").merge(known, on=key, how="left", indicator=True)
@@ -290,7 +290,9 @@ def acceptance_by_strength(
             middles = ((edges[1:] + edges[:-1]) / 2).round(3)
             value = pd.cut(value.astype(float), edges, include_lowest=True, labels=middles).astype(float)
         value = value if parameter == "preset" else value.astype(float).round(4)
-        tables += [(kind, parameter, level, *_clip_ratio(group, draws, seed)) for level, group in rows.groupby(value)]
+        for level, group in rows.groupby(value):
+            judged, _, *ratio = acceptance_ratio(group, draws=draws, seed=seed, scale=100)
+            tables.append((kind, parameter, level, judged, *ratio))
     if not tables:
         raise InputError("samples must hold a parameter of a judged deformation, got none")
     return pd.DataFrame(tables, columns="kind parameter value judged ratio low high".split())

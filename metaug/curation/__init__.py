@@ -4,7 +4,8 @@ from ..core.moved import renamed
 from ..learning.training import StopEarly
 from .parts import MOST_PAIRS, PATCHES, PATIENCE, SCORINGS, default_epochs, judgeable
 from .manifest import _write_sounds, read_manifest, safe_names
-from .selecting import Found, Selection, _check, acceptance_summary, find, forecast, select
+from .finding import Found, find, forecast
+from .selecting import Selection, _check, acceptance_summary, select
 from .loaders import Sounds, audio_folder, dataloaders, plain_csv, read_log_mel, split
 
 __all__ = [

@@ -11,14 +11,9 @@ from ..augmentation.samples import deforming_rate, middle_sound, prepare_store, 
 from ..learning.training import LogEpochs
 from ..learning.classification import PATCHES_PER_CLIP, clip_scores, learn_classifier, training_rate
 from .work import EMBEDDINGS, WORK, class_rows, embedding_learner, fold_predictions, open_store
-from .protocol import (
-    Arm,
-    Graph,
-    Settings,
-    check,
-    fold_numbers,
-    plan,
-)
+from .settings import Arm, Settings, fold_numbers
+from .protocol import Graph, plan
+from .checks import check
 from .worth import held_out_originals
 from .outcome import Outcome, collect, embedding_of
 from .forecast import (

@@ -21,7 +21,9 @@ from ..augmentation.samples import deforming_rate, store_key
 from ..core.constants import FRAME, N_MELS, SAMPLE_RATE
 from ..core.tasks import _at_once
 from ..datasets.clips import load_clips
-from .protocol import Graph, Settings, check, plan, settings_from_anywhere
+from .checks import check
+from .protocol import Graph, plan
+from .settings import Settings, settings_from_anywhere
 from .work import WORK, open_store
 from ..features.mel import patch_starts
 from ..learning.classification import PATCHES_PER_CLIP, training_rate

@@ -14,9 +14,11 @@ from ..augmentation.samples import prepare_store
 from ..core.files import remove_partials
 from ..core.tasks import run_tasks, workers
 from ..datasets.clips import load_clips
+from .checks import check
 from .forecast import patches_bar
 from .outcome import Outcome, collect
-from .protocol import Graph, Settings, check, settings_from_anywhere
+from .protocol import Graph
+from .settings import Settings, settings_from_anywhere
 from .work import open_store
 from ..learning.batches import ResidentMels
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, FRAME, SAMPLE_RATE
+from ..core.constants import DEFORMATIONS, FRAME, SAMPLE_KEY, SAMPLE_RATE
 from ..features.store import LogMelStore
 from .media import Medium, media_within_budget, why_silent
 
@@ -39,7 +39,7 @@ def _judgements_of_k(
         ]  # the metric's, if it is there; what other embeddings judge are other tables
     if k not in known:
         raise InputError(f"k must be one of {', '.join(map(str, known))}, got {k}")
-    key = ["clip", "deformation", "level", "test", "valid", "seed"]
+    key = [*SAMPLE_KEY, "test", "valid", "seed"]
     # folds run one by one share pairs
     rows = acceptance[acceptance.k.eq(k)].drop_duplicates([*key, "predicted", "margin"], ignore_index=True)
     if rows.duplicated(key).any():
@@ -56,7 +56,7 @@ def by_sample(
     rows = _judgements_of_k(acceptance, k)
     how = dict(label=("label", "first"), part=("part", "first"), judged=("accepted", "size"), times=("accepted", "sum"))
     means = dict(own=("own_votes", "mean"), similarity=("similarity", "mean"), margin=("margin", "mean"))
-    table = rows.groupby(["clip", "deformation", "level"], sort=True).agg(**how, **means).reset_index()
+    table = rows.groupby(SAMPLE_KEY, sort=True).agg(**how, **means).reset_index()
     most, tied = 2 * table.times > table.judged, 2 * table.times == table.judged
     return table.assign(accepted=most | (tied & (table.margin > 0)))
 
@@ -65,7 +65,7 @@ def listening_order(
     table: pd.DataFrame,  # a row a sample, see `by_sample`
 ) -> pd.DataFrame:  # the same rows in the order in which they are given sound
     "The narrowest and the clearest decisions of each cell first."
-    order = table.assign(narrow=table.margin.abs()).sort_values(["narrow", "clip", "deformation", "level"])
+    order = table.assign(narrow=table.margin.abs()).sort_values(["narrow", *SAMPLE_KEY])
     group = order.groupby(["label", "deformation", "accepted"])
     place, size = group.cumcount(), group["clip"].transform("size")
     order["turn"] = np.minimum(2 * place, 2 * (size - 1 - place) + 1)
@@ -107,7 +107,7 @@ def _judgements(
     table: pd.DataFrame,  # samples that are listed, in turn
 ) -> pd.DataFrame:  # sample test valid seed predicted votes similarity margin accepted neighbours; narrowest first
     "The judgements on the samples that are listed."
-    key = ["clip", "deformation", "level"]
+    key = SAMPLE_KEY
     found = rows.merge(table[key].assign(sample=range(len(table))), on=key)
     found = found.assign(narrow=found.margin.abs()).sort_values(
         ["sample", "narrow", "test", "valid", "seed"], ignore_index=True
@@ -134,8 +134,8 @@ def _described(
     known = known[known["clip"].isin(table["clip"])]
     known = known.assign(what=[in_words(sample) for sample in known.to_dict("records")])
     table = table.merge(
-        known[["clip", "deformation", "level", "what", "row", "frames"]],
-        on=["clip", "deformation", "level"],
+        known[[*SAMPLE_KEY, "what", "row", "frames"]],
+        on=SAMPLE_KEY,
         how="left",
     )
     if len(lost := table[table.row.isna()]):

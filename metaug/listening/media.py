@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from ..augmentation.samples import deform, store_attrs
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, SAMPLE_RATE, VERSIONS
+from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import TOP_DB
 from ..features.store import LogMelStore
@@ -171,19 +172,13 @@ def media_within_budget(
 ) -> dict[int, Medium]:  # row in the store → what is shown and played
     "Media for as many samples as fit, in the order given."
     taken, spent, ahead = {}, 0, {}
-    with (
-        joblib.Parallel(n_jobs=jobs) as pool,
-        tqdm(total=int(budget), unit="B", unit_scale=True, desc="listening page", disable=not progress) as bar,
-    ):
+    with tqdm(total=int(budget), unit="B", unit_scale=True, desc="listening page", disable=not progress) as bar:
         for first in range(0, len(needs), 32):
             chunk = needs[first : first + 32]
             rows = sorted({row for need in chunk for row in need} - taken.keys() - ahead.keys())
-            ahead.update(
-                zip(
-                    rows,
-                    pool(joblib.delayed(medium)(store_path, row, background=background, silent=silent) for row in rows),
-                )
-            )
+            how = dict(background=background, silent=silent)
+            calls = [joblib.delayed(medium)(store_path, row, **how) for row in rows]
+            ahead.update(zip(rows, list(in_parallel(calls, jobs, ordered=True))))
             for need in chunk:
                 new = {row: ahead[row] for row in need if row not in taken}
                 if spent + (cost := sum(map(_weight, new.values()))) > budget:

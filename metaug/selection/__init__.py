@@ -2,6 +2,7 @@
 
 from ..core.moved import renamed
 from ..core.checks import at_least, need_columns
+from ..core.constants import SAMPLE_KEY
 from ..core.neighbours import CHUNK_VALUES, UNITS, Neighbours, knn, knn_predict, nearest, unit_rows, vote
 from ..core.plugins import import_named
 from .algorithm import (
@@ -15,7 +16,6 @@ from .algorithm import (
 )
 from .schemes import (
     CONTROLS,
-    SAMPLE_KEY,
     SCHEMES,
     Scheme,
     accept_by_class,
