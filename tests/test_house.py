@@ -172,6 +172,7 @@ def test_the_sidebar_lists_each_room_once():
         "core.neighbours",
         "core.statistics",
         "selection.algorithm",
+        "selection.schemes",
         "selection.effects",
         "analysis.tables",
         "analysis.comparisons",
@@ -188,6 +189,7 @@ def test_science_on_tables_imports_no_plumbing(module):
         "core.statistics",
         *WINGS,
         "selection.algorithm",
+        "selection.schemes",
         "analysis.tables",
     }
     assert metaug_imports(path, path.read_text(encoding="utf-8")) <= plain - {

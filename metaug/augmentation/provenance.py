@@ -15,7 +15,6 @@ import jams
 import numpy as np
 
 from .background import load_background
-from .grids import PAPER_GRID, Grid, deformer_of
 from metaug.augmentation.deformers import (
     AUGMENT_VERSION,
     BackgroundNoise,
@@ -29,6 +28,7 @@ from metaug.augmentation.deformers import (
     sample_rng,
 )
 from .engines import muda
+from .grids import PAPER_GRID, Grid, deformer_of
 from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, SAMPLE_KEY, SAMPLE_RATE
 from ..datasets.sounds import read_audio
