@@ -24,7 +24,7 @@ from .background import load_background
 from .deformers import AUGMENT_VERSION, _apply, _box, _checked_waveform, _deformer, sample_rng
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_RATE
-from ..core.files import digest, shared_use
+from ..core.files import digest, refuse_private_memory, shared_use
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
@@ -157,6 +157,9 @@ def augment(
     files = tuple(
         os.path.abspath(f) for f in ([background] if isinstance(background, (str, Path)) else background or ())
     )
+    if jobs != 1:
+        refuse_private_memory(store_path)
+    clips = clips.assign(content=[_content_if_there(path) for path in clips.path])
     store = LogMelStore.create(store_path, clips, attrs=store_attrs(engine=engine, seed=seed, background=files))
     with shared_use(store.path):
         results = in_parallel(_clip_tasks(store, files, engine, seed), jobs)
@@ -178,6 +181,14 @@ def _content(path, size, changed):
     "Digest of a file: the same recording is the same wherever and whenever it was copied. Size and time of change are there so that a process reads a file again only then."
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _content_if_there(path):
+    "The digest, or an empty text for a file that can't be read: another error names it."
+    try:
+        return _content(path, os.path.getsize(path), os.path.getmtime(path))
+    except OSError:
+        return ""
 
 
 def store_key(

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from ..augmentation.samples import deform, store_attrs
 from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, SAMPLE_RATE, VERSIONS
+from ..core.constants import DEFORMATIONS, SAMPLE_RATE
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import TOP_DB
@@ -144,8 +144,9 @@ def medium(
 ) -> Medium:
     "Picture and sound of a sample; a recording that can't be read leaves it silent."
     store = _open_store_once(str(store_path))
-    clip, version = store.clips.iloc[row // VERSIONS], row % VERSIONS - 1
-    deformation, level = ("original", 0) if version < 0 else (list(DEFORMATIONS)[version // 4], version % 4)
+    index, version = store.clip_of(row)
+    clip = store.clips.iloc[index]
+    deformation, level = ("original", 0) if not version else (list(DEFORMATIONS)[(version - 1) // 4], (version - 1) % 4)
     shown = picture(store.read(row))
     if why := (silent or {}).get(deformation):
         return Medium(shown, None, why)
