@@ -118,7 +118,7 @@ def _descent(path):
     if "path" not in table:
         return pd.DataFrame(columns=["parent", "fold"])
     table.index = [os.path.abspath(path.parent / name) for name in table.path]
-    table = table.rename(columns=dict(clip="parent")).reindex(columns=["parent", "fold"]).fillna("")
+    table = table.rename(columns=dict(clip="parent")).reindex(columns=["parent", "fold"], fill_value="")
     return table[~table.index.duplicated()]
 
 
@@ -182,8 +182,7 @@ def _usable(rows, clips, strict):
         if strict and name != "are the same sound as an original":
             about = first.problem or f"label {first.label} is none of the originals'"
             raise InputError(f"{first.path}: {about}")
-    facts = facts[why == ""]
-    return facts.assign(source=copies_as_one_source(facts)) if len(facts) else facts, pd.Series(why, rows["clip"])
+    return facts[why == ""], pd.Series(why, rows["clip"])
 
 
 def _notes(maker, rows, left_out, why):
@@ -272,7 +271,16 @@ def gather(
     columns = ["clip", "path", "label", "fold", "source", "seconds", "maker", "parent"]
     if not sum(map(len, rows)):
         return Gathered(pd.DataFrame(columns=columns), tuple(notes))
-    table = _with_folds(pd.concat(rows, ignore_index=True), clips, seed)[columns]
+    table = pd.concat(rows, ignore_index=True)
+    table = _with_folds(table.assign(source=copies_as_one_source(table)), clips, seed)
+    torn = (
+        table.groupby("fingerprint").fold.transform("nunique").gt(1)
+    )  # of several parents: one would train on another
+    if torn.any():
+        notes.append(
+            f"{torn.sum()} candidates are the same sounds in two folds and are left out, first {table['clip'][torn].iloc[0]}"
+        )
+    table = table[~torn].reset_index(drop=True)[columns]
     if both := sorted(set(table["clip"]) & set(clips["clip"])):
         raise InputError(f"candidates: {both[0]} is the name of a clip too; rename its folder or file")
     return Gathered(table, tuple(notes))
