@@ -29,8 +29,7 @@ def _mels(path):
 
 # %% ../../nbs/features/store.ipynb #55ba996e
 _CODECS = {"sharding_indexed", "bytes", "zstd", "crc32c"}  # what a store is written with; none of them runs anything
-_MOST_FRAMES = 4 * int(MAX_SECONDS * SAMPLE_RATE / FRAME)  # of a sample: the longest clip, four times slower
-_MOST_VERSIONS = 10_000
+_MOST_FRAMES = int(MAX_SECONDS * SAMPLE_RATE / FRAME * _STRETCH_ROOM) + 2
 
 
 def _read_table(fs, path):
@@ -60,8 +59,7 @@ def _open_mels(path, fs, file):
         or not 0 < frames <= _MOST_FRAMES
     ):
         raise ValueError(f"log-mels must be float16, {N_MELS} bands, at most {_MOST_FRAMES} frames")
-    versions, *rest = about["chunk_grid"]["configuration"]["chunk_shape"]
-    if rest != [N_MELS, frames] or not 0 < versions <= min(samples, _MOST_VERSIONS):
+    if about["chunk_grid"]["configuration"]["chunk_shape"] != [VERSIONS, N_MELS, frames]:
         raise ValueError("a shard must hold a clip")
     if unknown := set(_codec_names(about["codecs"])) - _CODECS:
         raise ValueError(f"codec {min(unknown)} is not one of a store's")
@@ -77,7 +75,6 @@ class LogMelStore:
     def __init__(self, path, array, clips):
         self.path, self.array, self.clips = str(path), array, clips
         self.fs, self.root = storage(self.path)
-        self.versions = array.shards[0]  # samples a clip
 
     @classmethod
     def create(
@@ -85,17 +82,15 @@ class LogMelStore:
         path: str,  # folder or fsspec URL
         clips: pd.DataFrame,  # clips table
         *,
-        versions: int = VERSIONS,  # samples a clip, at most: itself and its deformations
-        stretch: float = _STRETCH_ROOM,  # how many times longer than its clip a sample can be
         attrs: dict | None = None,  # what made the log-mels: engine, seed, … ; must agree when the store exists
     ) -> "LogMelStore":
         "A new store for `clips`, or the existing one if it was made for the same clips in the same way; it reads them where they are now."
         attrs = {"metaug": attrs or {}, "clips": clips["clip"].tolist(), "labels": clips.label.tolist()}
         fs, root = storage(path)
         if not fs.exists(f"{root}/clips.parquet"):
-            cls._initialise(path, fs, root, clips, versions, stretch, attrs)
+            cls._initialise(path, fs, root, clips, attrs)
         store = cls.open(path)
-        store._check_attrs(attrs, versions)
+        store._check_attrs(attrs)
         store._follow(clips.reset_index(drop=True))
         return store
 
@@ -113,18 +108,18 @@ class LogMelStore:
         write_atomic(f"{self.path}/clips.parquet", self.clips.to_parquet())
 
     @staticmethod
-    def _initialise(path, fs, root, clips, versions, stretch, attrs):
+    def _initialise(path, fs, root, clips, attrs):
         if fs.exists(root) and any(
             not n.endswith(".partial") and Path(n).name != "mels" for n in fs.ls(root, detail=False)
         ):
             raise InputError(f"{path}: is not empty and not a log-mel store; name an empty or new folder")
-        frames = int(clips.seconds.max() * SAMPLE_RATE / FRAME * stretch) + 2
+        frames = int(clips.seconds.max() * SAMPLE_RATE / FRAME * _STRETCH_ROOM) + 2
         if not fs.exists(f"{root}/mels/zarr.json"):
             zarr.create_array(
                 _mels(path),
-                shape=(versions * len(clips), N_MELS, frames),
+                shape=(VERSIONS * len(clips), N_MELS, frames),
                 chunks=(1, N_MELS, frames),
-                shards=(versions, N_MELS, frames),
+                shards=(VERSIONS, N_MELS, frames),
                 dtype="float16",
                 fill_value=0,
                 compressors=[ZstdCodec(level=1), Crc32cCodec()],
@@ -148,41 +143,22 @@ class LogMelStore:
             raise InputError(f"{path}: no log-mel store that can be read ({type(e).__name__}: {e})") from e
         if missing := [c for c in ("clip", "path", "label", "fold", "source", "seconds") if c not in clips]:
             raise InputError(f"{path}: clips.parquet lacks the column {missing[0]}")
-        store = cls(path, array, clips)
-        if len(store) != store.versions * len(clips):
+        if array.shape[0] != VERSIONS * len(clips):
             raise InputError(
-                f"{path}: holds {len(store)} samples for {len(clips)} clips, expected {store.versions} a clip"
+                f"{path}: holds {array.shape[0]} samples for {len(clips)} clips, expected {VERSIONS} a clip"
             )
-        return store
+        return cls(path, array, clips)
 
-    def _check_attrs(self, attrs, versions):
+    def _check_attrs(self, attrs):
         "A store that was made otherwise is never mixed with new samples."
         for name, value in attrs.items():
             if (kept := self.array.attrs[name]) != json.loads(json.dumps(value)):
                 shown = f"{kept}, not {value}" if name == "metaug" else f"other {name}"
                 raise InputError(f"{self.path}: was made with {shown}; name another folder or delete this one")
-        if self.versions != versions:
-            raise InputError(
-                f"{self.path}: was made with {self.versions} samples a clip, not {versions}; name another folder or delete this one"
-            )
 
     def __len__(self):
         "Number of samples, made or not."
         return self.array.shape[0]
-
-    def rows_of(
-        self,
-        index: int,  # position in the clips table
-    ) -> range:  # rows of the clip's samples
-        "Say where a clip's samples are."
-        return range(self.versions * index, self.versions * (index + 1))
-
-    def clip_of(
-        self,
-        row: int,  # row in the store
-    ) -> tuple[int, int]:  # position in the clips table; which version, 0 is the clip as recorded
-        "Say whose sample a row is."
-        return divmod(row, self.versions)
 
     def _shard(self, index):
         return f"{self.root}/mels/c/{index}/0/0"
@@ -191,13 +167,13 @@ class LogMelStore:
         return f"{self.path}/samples/{index:06d}.json"
 
     def _read_rows(self, index):
+        first, width = VERSIONS * index, self.array.shape[2]
         try:
             fs, file = storage(self._rows(index))
             with fs.open(file) as f:
                 rows = json.load(f)
-            there, possible = [row["row"] for row in rows], set(self.rows_of(index))
-            right = all(0 < row["frames"] <= self.array.shape[2] for row in rows)
-            if not right or not there or sorted(set(there) & possible) != there:
+            expected = list(range(first, first + VERSIONS))
+            if [row["row"] for row in rows] != expected or not all(0 < row["frames"] <= width for row in rows):
                 raise ValueError("other rows or frames")
         except (ValueError, LookupError, TypeError, RecursionError) as e:
             raise InputError(
@@ -212,31 +188,20 @@ class LogMelStore:
     def append(
         self,
         index: int,  # position in the clips table
-        log_mels: list[np.ndarray],  # one a version, (128, frames), dB
-        rows: list[dict],  # one a version, of the samples table
-        numbers: list[int] | None = None,  # which version each is, from 0 on and rising; None: all, in their order
+        log_mels: list[np.ndarray],  # 21 of (128, frames), dB
+        rows: list[dict],  # 21 rows of the samples table
     ) -> None:
-        "Write a clip's samples in one stroke; versions that could not be made are left out. Raises `InputError` for others than the store's, too long or not finite ones."
-        numbers = list(range(self.versions)) if numbers is None else list(numbers)
-        if not len(log_mels) == len(rows) == len(numbers) or numbers != sorted(
-            set(numbers) & set(range(self.versions))
-        ):
-            raise InputError(
-                f"a clip has {self.versions} samples, got {len(log_mels)} log-mels and {len(rows)} rows for {len(numbers)}"
-            )
+        "Write a clip's samples in one stroke."
+        if len(log_mels) != VERSIONS or len(rows) != VERSIONS:
+            raise InputError(f"a clip has {VERSIONS} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
         if not all(np.isfinite(x).all() for x in log_mels):
             raise InputError(f"{self.clips['clip'][index]}: log-mel holds NaN or infinity")
-        longest = max(x.shape[1] for x in log_mels)
-        if longest > self.array.shape[2]:
-            raise InputError(
-                f"{self.clips['clip'][index]}: log-mels must have at most {self.array.shape[2]} frames, got {longest}"
-            )
-        block, here = np.zeros((self.versions, *self.array.shape[1:]), np.float16), self.rows_of(index)
-        for number, x in zip(numbers, log_mels):
-            block[number, :, : x.shape[1]] = x
-        rows = [dict(row, row=here[j], frames=x.shape[1]) for j, row, x in zip(numbers, rows, log_mels)]
+        width = self.array.shape[2]
+        block = np.stack([np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in log_mels]).astype(np.float16)
+        first = VERSIONS * index
+        rows = [dict(row, row=first + j, frames=x.shape[1]) for j, (row, x) in enumerate(zip(rows, log_mels))]
         write_atomic(self._rows(index), json.dumps(rows).encode())
-        self.array[here.start : here.stop] = block
+        self.array[first : first + VERSIONS] = block
 
     def drop(
         self,
@@ -282,19 +247,14 @@ class LogMelStore:
         row: int,  # row in the store
     ) -> np.ndarray:  # log-mel, (128, frames), float32, dB
         "One sample; a damaged one is an error that names the clip."
-        index, _ = self.clip_of(row)
-        clip = self.clips["clip"][index]
-        if not self.fs.exists(self._shard(index)):
+        clip = self.clips["clip"][row // VERSIONS]
+        if not self.fs.exists(self._shard(row // VERSIONS)):
             raise InputError(f"{self.path}: {clip} is not in the store yet")
         try:
             block = self.array[row]
         except (ValueError, RuntimeError, OSError, MemoryError, OverflowError, LookupError, TypeError) as e:
             raise InputError(f"{self.path}: {clip} is damaged ({e}); drop it and build again") from e
-        frames = next((known["frames"] for known in self._read_rows(index) if known["row"] == row), None)
-        if frames is None:
-            raise InputError(
-                f"{self.path}: version {self.clip_of(row)[1]} of {clip} could not be made and is not there"
-            )
+        frames = self._read_rows(row // VERSIONS)[row % VERSIONS]["frames"]
         return block[:, :frames].astype(np.float32)
 
     def __iter__(self):
@@ -306,8 +266,8 @@ class LogMelStore:
         missing, damaged = set(self.missing()), []
         for i in set(range(len(self.clips))) - missing:
             try:
-                for row in self._read_rows(i):
-                    self.read(row["row"])
+                for row in range(VERSIONS * i, VERSIONS * (i + 1)):
+                    self.read(row)
             except (InputError, OSError, json.JSONDecodeError, KeyError, IndexError):
                 damaged.append(self.clips["clip"][i])
         return damaged

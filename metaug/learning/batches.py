@@ -19,7 +19,7 @@ import torch
 from fsspec.implementations.local import LocalFileSystem
 
 from ..core.checks import InputError
-from ..core.constants import N_MELS, PATCH
+from ..core.constants import N_MELS, PATCH, VERSIONS
 from ..features.store import LogMelStore
 
 # %% ../../nbs/learning/batches.ipynb #e988097f
@@ -62,9 +62,7 @@ class ResidentMels:
             if not path.exists():
                 _decode_into(path, store, samples)
             frames = np.load(path, mmap_mode="c", allow_pickle=False)
-        lengths = np.zeros(len(store), np.int64)  # of versions that could not be made too
-        lengths[samples.row] = samples.frames
-        return cls(torch.from_numpy(frames).to(device), lengths)
+        return cls(torch.from_numpy(frames).to(device), samples.frames.to_numpy())
 
     def standardised(
         self,
@@ -110,11 +108,9 @@ def _decode(store, samples, empty):
             f"first {store.clips['clip'][missing[0]]}"
         )
     out, first = empty(shape=(int(samples.frames.sum()), N_MELS), dtype=np.float16), 0
-    for index, of in samples.groupby(samples.row // store.versions):
-        here = store.rows_of(index)
-        blocks = store.array[here.start : here.stop]
-        for row, length in zip(of.row - here.start, of.frames):
-            out[first : first + length] = blocks[row, :, :length].T
+    for index, lengths in samples.frames.groupby(samples.row // VERSIONS):
+        for block, length in zip(store.array[VERSIONS * index : VERSIONS * (index + 1)], lengths):
+            out[first : first + length] = block[:, :length].T
             first += length
     return out
 
