@@ -192,7 +192,10 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     gathered = augmentation.gather(wanted, originals, data=data, seed=seed, tell=click.echo)
     for note in gathered.notes:
         warnings.warn(note)
-    clips, sounding = augmentation.with_candidates(originals, gathered), "rubberband" if engine == "spectral" else engine
+    clips, sounding = (
+        augmentation.with_candidates(originals, gathered),
+        "rubberband" if engine == "spectral" else engine,
+    )
     if audio:  # what can't be written is said before hours of work
         if Path(audio).resolve() == Path(store).resolve():
             raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")
