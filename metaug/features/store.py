@@ -205,7 +205,8 @@ class LogMelStore:
             with fs.open(file) as f:
                 rows = json.load(f)
             right = all(0 < row["frames"] <= self.array.shape[2] for row in rows)
-            if not right or [row["row"] for row in rows] != list(self.rows_of(index)):
+            there, possible = [row["row"] for row in rows], set(self.rows_of(index))
+            if not right or not there or there != sorted(possible.intersection(there)):
                 raise ValueError("other rows or frames")
         except (ValueError, LookupError, TypeError, RecursionError) as e:
             raise InputError(
@@ -222,29 +223,34 @@ class LogMelStore:
         index: int,  # position in the clips table
         log_mels: list[np.ndarray],  # one a version, (128, frames), dB
         rows: list[dict],  # one a version, of the samples table
+        numbers: list[int]
+        | None = None,  # which version each is, rising from 0; those that could not be made are absent
     ) -> None:
-        "Write a clip's samples in one stroke. Raises `InputError` if they are not as many as the store has a clip, too long, or not finite."
-        if len(log_mels) != self.versions or len(rows) != self.versions:
-            raise InputError(f"a clip has {self.versions} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
+        """Write a clip's samples in one stroke.
+
+        Raises `InputError` if they are not as many as the store has a clip, or as `numbers` say, or too long, or not finite.
+        """
+        numbers, every = list(range(self.versions)) if numbers is None else list(numbers), range(self.versions)
+        if len(log_mels) != len(numbers) or len(rows) != len(numbers) or numbers != sorted(set(every) & set(numbers)):
+            raise InputError(f"a clip has {len(numbers)} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
         clip, longest = self.clips["clip"][index], max(x.shape[1] for x in log_mels)
         if longest > self.array.shape[2]:
             raise InputError(f"{clip}: log-mels must have at most {self.array.shape[2]} frames, got {longest}")
         if not all(np.isfinite(x).all() for x in log_mels):
             raise InputError(f"{clip}: log-mel holds NaN or infinity")
-        rows = [
-            dict(row, row=at, frames=x.shape[1]) for at, row, x in zip(self.rows_of(index), rows, log_mels, strict=True)
-        ]
+        first = self.rows_of(index).start
+        rows = [dict(row, row=first + at, frames=x.shape[1]) for at, row, x in zip(numbers, rows, log_mels)]
         write_atomic(self._rows(index), json.dumps(rows).encode())
         width = self.array.shards[2]
         for start in reversed(range(0, longest, width)):
-            self._write_shard(index, log_mels, start, min(start + width, self.array.shape[2]))
+            self._write_shard(index, dict(zip(numbers, log_mels)), start, min(start + width, self.array.shape[2]))
 
     def _write_shard(self, index, log_mels, start, end):
         "Frames `start` to `end` of a clip's samples, in a file that appears whole."
         block = np.zeros((self.versions, N_MELS, end - start), np.float16)
-        for version, x in zip(block, log_mels):
+        for number, x in log_mels.items():
             part = x[:, start:end]
-            version[:, : part.shape[1]] = part
+            block[number, :, : part.shape[1]] = part
         rows = self.rows_of(index)
         self.array[rows.start : rows.stop, :, start:end] = block
 
@@ -297,7 +303,9 @@ class LogMelStore:
         clip = self.clips["clip"][index]
         if not self.fs.exists(self._shard(index)):
             raise InputError(f"{self.path}: {clip} is not in the store yet")
-        frames = self._read_rows(index)[version]["frames"]
+        frames = {known["row"]: known["frames"] for known in self._read_rows(index)}.get(row)
+        if frames is None:
+            raise InputError(f"{self.path}: version {version} of {clip} could not be made and is not there")
         try:
             return self.array[row, :, :frames].astype(np.float32)
         except (ValueError, RuntimeError, OSError, MemoryError, OverflowError, LookupError, TypeError) as e:
@@ -308,10 +316,10 @@ class LogMelStore:
         index: int,  # position in the clips table
     ) -> list[np.ndarray]:  # log-mels of all its samples, (128, frames), float16, dB
         "Read all samples of a clip that is there."
-        lengths = [row["frames"] for row in self._read_rows(index)]
-        rows = self.rows_of(index)
-        block = self.array[rows.start : rows.stop, :, : max(lengths)]
-        return [sample[:, :length] for sample, length in zip(block, lengths)]
+        known, rows = self._read_rows(index), self.rows_of(index)
+        last, longest = known[-1]["row"] + 1, max(row["frames"] for row in known)
+        block = self.array[rows.start : last, :, :longest]
+        return [block[row["row"] - rows.start, :, : row["frames"]] for row in known]
 
     def __iter__(self):
         "Every sample that is there, in the order of the samples table."
@@ -322,8 +330,8 @@ class LogMelStore:
         missing, damaged = set(self.missing()), []
         for i in set(range(len(self.clips))) - missing:
             try:
-                for row in self.rows_of(i):
-                    self.read(row)
+                for row in self._read_rows(i):
+                    self.read(row["row"])
             except (InputError, OSError, json.JSONDecodeError, KeyError, IndexError):
                 damaged.append(self.clips["clip"][i])
         return damaged
