@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 from joblib.externals.loky import get_reusable_executor
 
@@ -378,3 +379,58 @@ def test_a_grid_goes_through_every_command(originals, tmp_path, command):
             "class",
             "only-pitch_far",
         }
+
+
+# ---------------------------------------------------------------- in one's own training loop
+
+
+def quieter(samples, sample_rate):
+    return samples * 0.5
+
+
+def is_quiet(samples, sample_rate):
+    return bool(np.abs(samples).max() < 0.3)
+
+
+class Recordings(torch.utils.data.Dataset):
+    "Sounds through an `Accepting`, as people's own data sets have them."
+
+    def __init__(self, augment):
+        self.augment = augment
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, i):
+        y = np.full(100, 0.2 * (i + 1), np.float32)
+        return torch.from_numpy(np.asarray(self.augment(y, 44100)))
+
+
+def test_accepting_works_in_the_workers_of_a_data_loader():
+    import metaug
+
+    data = Recordings(metaug.Accepting(quieter, is_quiet, tries=2))
+    for workers, context in ((0, None), (1, "spawn")):
+        loader = torch.utils.data.DataLoader(
+            data, batch_size=None, num_workers=workers, multiprocessing_context=context
+        )
+        peaks = [float(batch.max()) for batch in loader]
+        np.testing.assert_allclose(peaks, [0.1, 0.2, 0.6, 0.8, 1.0, 1.2], rtol=1e-6)  # the loud ones as they were
+    assert data.augment.counted == (6, 10, 8, 4)
+
+
+def test_a_judge_that_names_classes_keeps_the_class():
+    rng = np.random.default_rng(0)
+    near = curation.NearReferences(
+        [np.full(8, v) + np.arange(8) * w for v, w in ((1, 0), (1, 0.1), (0, 1), (0, 1.1))],
+        ["flat", "flat", "steep", "steep"],
+        8000,
+        judge=lambda samples, sample_rate: samples,
+        k=1,
+    )
+    swapped = curation.Accepting(
+        lambda samples, rate: np.ones(8) if rng.uniform() < 0.5 else np.arange(8.0), near, tries=50
+    )
+    assert all(near(swapped(np.arange(8.0) * 2, 8000), 8000) == "steep" for _ in range(10))
+    assert near(swapped(np.arange(8.0), 8000, label="flat"), 8000) == "flat"
+    assert swapped.counted.refused and not swapped.counted.given_up
