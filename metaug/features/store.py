@@ -205,8 +205,8 @@ class LogMelStore:
             with fs.open(file) as f:
                 rows = json.load(f)
             right = all(0 < row["frames"] <= self.array.shape[2] for row in rows)
-            numbers = [row["row"] for row in rows]
-            if not right or not rows or numbers != sorted(set(numbers) & set(self.rows_of(index))):
+            there, possible = [row["row"] for row in rows], set(self.rows_of(index))
+            if not right or not there or there != sorted(possible.intersection(there)):
                 raise ValueError("other rows or frames")
         except (ValueError, LookupError, TypeError, RecursionError) as e:
             raise InputError(
@@ -223,32 +223,32 @@ class LogMelStore:
         index: int,  # position in the clips table
         log_mels: list[np.ndarray],  # one a version, (128, frames), dB
         rows: list[dict],  # one a version, of the samples table
-        numbers: list[int] | None = None,  # which versions these are, rising; all by default
+        numbers: list[int]
+        | None = None,  # which version each is, rising from 0; those that could not be made are absent
     ) -> None:
-        """Write a clip's samples in one stroke; versions that could not be made are left out.
+        """Write a clip's samples in one stroke.
 
-        Raises `InputError` if they are not as many as the store has a clip, too long, or not finite.
+        Raises `InputError` if they are not as many as the store has a clip, or as `numbers` say, or too long, or not finite.
         """
-        numbers = list(range(self.versions) if numbers is None else numbers)
-        known = numbers and numbers == sorted(set(numbers) & set(range(self.versions)))
-        if not known or len(log_mels) != len(numbers) or len(rows) != len(numbers):
-            raise InputError(f"a clip has {self.versions} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
+        numbers, every = list(range(self.versions)) if numbers is None else list(numbers), range(self.versions)
+        if len(log_mels) != len(numbers) or len(rows) != len(numbers) or numbers != sorted(set(every) & set(numbers)):
+            raise InputError(f"a clip has {len(numbers)} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
         clip, longest = self.clips["clip"][index], max(x.shape[1] for x in log_mels)
         if longest > self.array.shape[2]:
             raise InputError(f"{clip}: log-mels must have at most {self.array.shape[2]} frames, got {longest}")
         if not all(np.isfinite(x).all() for x in log_mels):
             raise InputError(f"{clip}: log-mel holds NaN or infinity")
         first = self.rows_of(index).start
-        rows = [dict(row, row=first + n, frames=x.shape[1]) for n, row, x in zip(numbers, rows, log_mels, strict=True)]
+        rows = [dict(row, row=first + at, frames=x.shape[1]) for at, row, x in zip(numbers, rows, log_mels)]
         write_atomic(self._rows(index), json.dumps(rows).encode())
         width = self.array.shards[2]
         for start in reversed(range(0, longest, width)):
-            self._write_shard(index, numbers, log_mels, start, min(start + width, self.array.shape[2]))
+            self._write_shard(index, dict(zip(numbers, log_mels)), start, min(start + width, self.array.shape[2]))
 
-    def _write_shard(self, index, numbers, log_mels, start, end):
+    def _write_shard(self, index, log_mels, start, end):
         "Frames `start` to `end` of a clip's samples, in a file that appears whole."
         block = np.zeros((self.versions, N_MELS, end - start), np.float16)
-        for number, x in zip(numbers, log_mels):
+        for number, x in log_mels.items():
             part = x[:, start:end]
             block[number, :, : part.shape[1]] = part
         rows = self.rows_of(index)
@@ -303,9 +303,9 @@ class LogMelStore:
         clip = self.clips["clip"][index]
         if not self.fs.exists(self._shard(index)):
             raise InputError(f"{self.path}: {clip} is not in the store yet")
-        frames = next((found["frames"] for found in self._read_rows(index) if found["row"] == row), None)
+        frames = {known["row"]: known["frames"] for known in self._read_rows(index)}.get(row)
         if frames is None:
-            raise InputError(f"{self.path}: {clip} has no version {version}; it could not be made")
+            raise InputError(f"{self.path}: version {version} of {clip} could not be made and is not there")
         try:
             return self.array[row, :, :frames].astype(np.float32)
         except (ValueError, RuntimeError, OSError, MemoryError, OverflowError, LookupError, TypeError) as e:
@@ -317,7 +317,8 @@ class LogMelStore:
     ) -> list[np.ndarray]:  # log-mels of all its samples, (128, frames), float16, dB
         "Read all samples of a clip that is there."
         known, rows = self._read_rows(index), self.rows_of(index)
-        block = self.array[rows.start : rows.stop, :, : max(row["frames"] for row in known)]
+        last, longest = known[-1]["row"] + 1, max(row["frames"] for row in known)
+        block = self.array[rows.start : last, :, :longest]
         return [block[row["row"] - rows.start, :, : row["frames"]] for row in known]
 
     def __iter__(self):

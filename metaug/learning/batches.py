@@ -65,7 +65,7 @@ class ResidentMels:
             frames = np.load(path, mmap_mode="c", allow_pickle=False)
         else:
             frames = np.concatenate(list(_decoded(store)))
-        lengths = np.zeros(len(store), int)  # 0 for versions that could not be made, which nobody asks for
+        lengths = np.zeros(len(store), np.int64)  # by row; 0 for versions that could not be made
         lengths[samples.row] = samples.frames
         return cls(torch.from_numpy(frames).to(device), lengths)
 
