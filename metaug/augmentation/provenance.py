@@ -59,7 +59,7 @@ def jams_of(
     background=None,  # what the samples were made with
     grid: Grid = PAPER_GRID,  # as well
 ) -> jams.JAMS:  # without sound
-    "The JAMS of a sample: adapted annotations and muda's history."
+    "Make the JAMS of a sample: adapted annotations and muda's history."
     jam = jams.JAMS.loads(jam.dumps()) if jam else _plain_jam(sample["clip"], label, seconds)
     jam = pack(jam)
     told = {key: _python_value(sample[key]) for key in ("clip", "deformation", "level", "engine")}
@@ -155,14 +155,22 @@ def _holds_objects(value):
     return isinstance(value, list) and any(map(_holds_objects, value))
 
 # %% ../../nbs/augmentation/provenance.ipynb #38be702d
+def _small_json(file):
+    "Read JSON of at most `MAX_JAMS` bytes."
+    if (size := os.path.getsize(file)) > MAX_JAMS:
+        raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
+    return json.loads(Path(file).read_text("utf-8"))
+
+
 def read_history(
     jams_file,  # path of a JAMS
 ) -> tuple[list[tuple[str, dict]], dict]:  # (transformer, state) of each step; metaug's own notes
-    "The deformations that a JAMS records, checked; nothing in the file is run or opened."
+    """Read and check the deformations that a JAMS records; nothing in the file is run or opened.
+
+    Raises `InputError` for a file that can't be read, holds objects, or records what can't be made again.
+    """
     try:
-        if (size := os.path.getsize(jams_file)) > MAX_JAMS:
-            raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
-        data = json.loads(Path(jams_file).read_text("utf-8"))
+        data = _small_json(jams_file)
         runs = _holds_objects(data)
     except (OSError, ValueError, RecursionError) as e:
         raise InputError(f"{jams_file}: no JAMS file that can be read ({e})") from e
@@ -223,7 +231,10 @@ def replay(
     seed: int = 0,  # draws what the file doesn't say
     background=None,  # files or Recordings that may be used; none: the generated ones
 ) -> np.ndarray:  # log-mel (128, frames) of `spectral`, else waveform (n,); float32
-    "Make a sample again from the original sound and its history."
+    """Make a sample again from the original sound and its history.
+
+    Raises `InputError` as `read_history` does, and for a history that would make the sound too long.
+    """
     steps, notes = read_history(jams_file)
     engine = engine or notes.get("engine", "rubberband")
     y = _checked_waveform(audio if isinstance(audio, np.ndarray) else read_audio(audio, sr=sr), sr, engine)
