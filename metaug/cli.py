@@ -34,6 +34,7 @@ class OneLine(click.Group):
     "A command group that tells bad input in one line (exit status 2) and failed work in one line (exit status 1)."
 
     def invoke(self, ctx):
+        from metaug.core.process import sigterm_as_interrupt
         from metaug.datasets import InputError
 
         def without_source_line(message, *_, **__):
@@ -42,7 +43,8 @@ class OneLine(click.Group):
         before, warnings.formatwarning = warnings.formatwarning, without_source_line
 
         try:
-            return super().invoke(ctx)
+            with sigterm_as_interrupt():
+                return super().invoke(ctx)
         except InputError as e:
             code, message = 2, e
         except click.UsageError as e:
@@ -182,6 +184,9 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     from metaug import augmentation, datasets, features
 
     grid = augmentation.read_candidates(candidates, per_clip=per_clip).grid
+    _run_folder(store)
+    if audio:
+        _local_folder(audio)
     clips, sounding = datasets.load_clips(data), "rubberband" if engine == "spectral" else engine
     if audio:  # what can't be written is said before hours of work
         if Path(audio).resolve() == Path(store).resolve():
@@ -202,20 +207,37 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     "--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture"
 )
 def bench(quick, out):
-    """How long metaug takes against the usual tools, timed in alternation on this machine.
+    """Time metaug against the usual tools, in alternation on this machine.
 
     Example: metaug bench --quick
     """
     from metaug import benchmarks
 
-    Path(out).mkdir(parents=True, exist_ok=True)  # what can't be written is said before minutes of work
-    done = benchmarks.bench(quick=quick, tell=lambda line: click.echo(f"metaug bench: {line}", err=True))
+    def announce(line):
+        click.echo(f"metaug bench: {line}", err=True)
+
+    _local_folder(out)
+    Path(out).mkdir(parents=True, exist_ok=True)  # before minutes of work, in case it cannot be written
+    done = benchmarks.bench(quick=quick, tell=announce)
     click.echo(done.text())
     click.echo("\nWritten: " + " ".join(done.save(out)))
 
 
+def _local_folder(out):
+    "Refuse a URL where a folder of this machine is meant, before it becomes the name of one."
+    from metaug.datasets import InputError
+
+    if "://" in out:
+        raise InputError(f"{out}: is a URL; name a folder of this machine")
+
+
 def _run_folder(out):
-    "A run's folder as URL or path; `::`, which would make it a chain of URLs, may stand in a name."
+    "A run's folder as URL or path, if there is such storage; `::`, which would make it a chain of URLs, may stand in a name."
+    from metaug.core.files import refuse_private_memory, storage
+
+    if not ("::" in out and "://" not in out):
+        storage(out)
+    refuse_private_memory(out)
     return str(Path(out).absolute()) if "::" in out and "://" not in out else out
 
 
@@ -297,15 +319,15 @@ def plan(data, jobs, out, as_json, **options):
 @click.option(
     "--html",
     type=click.Path(dir_okay=False),
-    help="also write the listening report, one page that shows and plays what was accepted and rejected",
+    help="also write the listening report to this file: one page that shows and plays what was accepted and rejected",
 )
 @click.option(
     "--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of that page"
 )
 def report(folder, html, max_mb):
-    """What came out of a run: accuracy with intervals, share of the training set, paired tests; as text, CSV and figures.
+    """Show what came out of a run: accuracy with intervals, costs, paired tests. Written as CSV and figures too.
 
-    FOLDER is what `metaug run` wrote its tables into, or holds one such folder for each test fold.
+    FOLDER is where `metaug run` wrote its tables, or a folder that holds one such folder for each test fold.
 
     \b
     Examples:
@@ -316,6 +338,8 @@ def report(folder, html, max_mb):
     from metaug.datasets import GENERATED_NOTE
 
     folder = _run_folder(folder)
+    if html:
+        _run_folder(html)
     results, acceptance, predictions = analysis.read_run(folder)
     if "data" in results and results["data"].eq("generated").any():
         click.echo(f"{GENERATED_NOTE}\n")
@@ -417,6 +441,7 @@ def select(sounds, out, no_audio, as_json, **options):
     """
     from metaug import curation
 
+    _local_folder(out)
     made = curation.select(
         sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=_terminal(), **options
     )

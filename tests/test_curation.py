@@ -289,7 +289,10 @@ def test_workers_cut_other_patches_in_every_epoch(tmp_path):
 
 
 def test_two_at_once_are_refused(made):
-    with files._Alone(made.out), pytest.raises(InputError, match="another metaug select is at work"):
+    with (
+        files.sole_use(made.out, by="metaug select"),
+        pytest.raises(InputError, match="another metaug select is at work"),
+    ):
         select(made.found, made.out, **QUICK)
 
 

@@ -183,6 +183,7 @@ def test_science_on_tables_imports_no_plumbing(module):
     path = ROOT / "metaug" / f"{module.replace('.', '/')}.py"
     plain = {
         "core.checks",
+        "core.compiled",
         "core.constants",
         "core.neighbours",
         "core.plugins",

@@ -17,9 +17,9 @@ from importlib import resources, util
 import numpy as np
 import pedalboard
 import soundfile
-from numba import njit
 
 from ..core.checks import InputError
+from ..core.compiled import njit
 from ..core.constants import SAMPLE_RATE
 from ..datasets.sounds import pcm16
 

@@ -6,16 +6,13 @@
 __all__ = ['DEFORMED_NAME', 'deformed_name', 'claim_audio', 'export_audio']
 
 # %% ../../nbs/augmentation/export.ipynb #c6b53acd
-import io
 import json
 import re
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import soundfile
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm.auto import tqdm
 
 from .background import load_background
@@ -27,7 +24,8 @@ from .spectral import _frames
 from ..core.checks import InputError
 from ..core.constants import ENGINES, SAMPLE_RATE
 from ..core.files import claim_folder, write_atomic
-from ..datasets.sounds import pcm16, read_audio
+from ..core.process import in_parallel
+from ..datasets.sounds import _flac, read_audio
 
 # %% ../../nbs/augmentation/export.ipynb #54d72ded
 def _sample_name(row):
@@ -46,9 +44,7 @@ def _export(folder, clip, label, file, making):
         how = dict(seed=making.seed, background=recordings, grid=making.grid)
         jam = jams_of(row, seconds=len(y) / SAMPLE_RATE, label=label, **how)
         jam.validate()
-        sound = io.BytesIO()
-        soundfile.write(sound, (pcm16(out) * 32768).astype(np.int16), SAMPLE_RATE, format="FLAC")
-        write_atomic(f"{folder}/{_sample_name(row)}.flac", sound.getvalue())
+        write_atomic(f"{folder}/{_sample_name(row)}.flac", _flac(out))
         write_atomic(f"{folder}/{_sample_name(row)}.jams", jam.dumps(indent=1).encode())
 
 # %% ../../nbs/augmentation/export.ipynb #43ae6aae
@@ -127,7 +123,7 @@ def export_audio(
     claim_audio(clips, folder, engine=engine, seed=seed, background=background, grid=grid)
     todo, making = _unfinished(clips, folder, grid), Making(engine, seed, background, grid)
     tasks = (delayed(_exported)(str(folder), c.clip, c.label, c.path, making) for c in todo)
-    results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
+    results = in_parallel(tasks, jobs)
     bar = tqdm(results, total=len(todo), unit="clip", desc="audio", disable=not progress)
     failed = sorted(why for why in bar if why)
     if failed:

@@ -30,7 +30,7 @@ from metaug.augmentation.deformers import (
 )
 from .engines import muda
 from ..core.checks import InputError
-from ..core.constants import MAX_FRAMES, SAMPLE_RATE
+from ..core.constants import MAX_FRAMES, SAMPLE_KEY, SAMPLE_RATE
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
 
@@ -62,7 +62,7 @@ def jams_of(
     "Make the JAMS of a sample: adapted annotations and muda's history."
     jam = jams.JAMS.loads(jam.dumps()) if jam else _plain_jam(sample["clip"], label, seconds)
     jam = pack(jam)
-    told = {key: _python_value(sample[key]) for key in ("clip", "deformation", "level", "engine")}
+    told = {key: _python_value(sample[key]) for key in (*SAMPLE_KEY, "engine")}
     jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **told)
     if sample["deformation"] == "original":
         return jam

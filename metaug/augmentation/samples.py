@@ -17,17 +17,18 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from .background import load_background
-from .candidates import Making, PAPER_GRID, Grid, deformer_of
-from .pipelines import PipelineError
+from .candidates import PAPER_GRID, Grid, Making, deformer_of
 from .deformers import _apply, _box, _checked_waveform, sample_rng
+from .pipelines import PipelineError
 from ..core.checks import InputError
 from ..core.constants import ENGINES, SAMPLE_RATE
-from ..core.files import _swept, digest
+from ..core.files import digest, shared_use
+from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
 from ..features.store import LogMelStore
@@ -194,9 +195,9 @@ def augment(
     files = [background] if isinstance(background, (str, Path)) else background or ()
     making = Making(engine, seed, tuple(os.path.abspath(file) for file in files), grid)
     store = LogMelStore.create(store_path, clips, attrs=making.attrs())
-    with _swept(store.root):
+    with shared_use(store.path):
         calls = _clip_tasks(store, making)
-        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
+        results = in_parallel(calls, jobs)
         bar = tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)
         done = list(bar)
     _warn_of_left_out(sorted(text for _, left_out in done for text in left_out))

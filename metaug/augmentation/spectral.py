@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 import scipy.signal
-from numba import njit
 
+from ..core.compiled import njit
 from ..core.constants import FRAME, SAMPLE_RATE
 from ..features.mel import AMIN, TOP_DB, mel_filters
 

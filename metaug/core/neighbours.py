@@ -16,6 +16,7 @@ import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from .checks import InputError, at_least
+from .compiled import njit
 
 # %% ../../nbs/core/neighbours.ipynb #cf23229c
 def _matrix(
@@ -52,7 +53,7 @@ UNITS = 1e12  # similarities are compared in whole units of 1/UNITS: far over ro
 CHUNK_VALUES = 4_000_000  # float32 similarities that a thread holds at a time (16 MB), whatever the number of queries
 
 # %% ../../nbs/core/neighbours.ipynb #d90d57f9
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _shortlist(
     row,  # rough similarities of one query, float32, shape (m,)
     margin,  # twice their largest error
@@ -81,7 +82,7 @@ def _shortlist(
     return kept
 
 # %% ../../nbs/core/neighbours.ipynb #1d9a6511
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _insert(
     units,  # similarities so far, falling, int64, shape (k,)
     found,  # their indices, int64, shape (k,)
@@ -100,7 +101,7 @@ def _insert(
     return min(filled + 1, len(units))
 
 # %% ../../nbs/core/neighbours.ipynb #3022bf7f
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _scan(
     rough,  # float32 similarities, shape (n, m)
     query,  # unit rows, float64, shape (n, d)
@@ -171,7 +172,7 @@ def nearest(
     return found, units / UNITS
 
 # %% ../../nbs/core/neighbours.ipynb #3c1ceedf
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _winner(
     codes,  # class numbers of the neighbours, int64, shape (k,)
     units,  # their similarities in whole units, int64, shape (k,)
@@ -191,7 +192,7 @@ def _winner(
     return best
 
 # %% ../../nbs/core/neighbours.ipynb #60794f72
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _winners(
     codes,  # class numbers of the neighbours, int64, shape (n, k)
     units,  # their similarities in whole units, int64, shape (n, k)

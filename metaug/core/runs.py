@@ -17,7 +17,7 @@ from pandas.api.types import is_numeric_dtype
 from upath import UPath
 
 from .checks import InputError, need_rows
-from .constants import SOURCES
+from .constants import SAMPLE_KEY, SOURCES
 from .files import _table
 
 # %% ../../nbs/core/runs.ipynb #51a7e3e2
@@ -69,7 +69,7 @@ _PARQUET_ERRORS = (
     OverflowError,
     MemoryError,
 )  # what pyarrow raises on damaged files
-_JUDGEMENT = ["clip", "deformation", "level", "test", "valid", "seed", "k", "net", "margin", "accepted"]
+_JUDGEMENT = [*SAMPLE_KEY, "test", "valid", "seed", "k", "net", "margin", "accepted"]
 
 
 def _read_tables(

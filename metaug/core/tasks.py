@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,16 +31,15 @@ from upath import UPath
 
 import metaug
 from .checks import InputError, TaskError
-from .files import _is_local, digest, write_atomic
-from .plugins import check_source, source_digest
-from .process import log, one_thread, return_memory
+from .files import _is_local, digest, in_use, refuse_private_memory, shared_use, storage, write_atomic
+from .process import in_parallel, log, on_this_machine, one_thread, return_memory
 
 # %% ../../nbs/core/tasks.ipynb #3673fd3b
 @dataclass(frozen=True)
 class Task:
     "A piece of work whose output folder is named by all that it depends on."
 
-    kind: str  # net, acceptance, classifier, effects or part
+    kind: str  # e.g. net, acceptance, classifier
     inputs: dict  # numbers, names and keys of other tasks, as JSON has them
     label: str  # for people
     make: Callable  # (inputs, cache, folder to fill) → None: does the work; a function of a module, so that workers find it
@@ -48,15 +47,15 @@ class Task:
 
     @cached_property
     def key(self) -> str:
-        "Hash of kind, inputs and version."
+        "Name the output by kind, inputs and version."
         return digest([self.kind, self.inputs, self.version])
 
     def folder(self, cache) -> UPath:
-        "Where the output is, or will be."
+        "Say where the output is, or will be."
         return UPath(cache) / self.kind / self.key
 
     def done(self, cache) -> bool:
-        "Whether the output is there."
+        "Say whether the output is there."
         return (self.folder(cache) / "task.json").exists()
 
 # %% ../../nbs/core/tasks.ipynb #f9508ed2
@@ -104,9 +103,18 @@ def _logged(file, task):
         handler.close()
 
 
-_ONE_AT_A_TIME = (
-    threading.Lock()
-)  # torch's global generator, the number of threads and the log belong to the whole process
+# torch's global generator, the number of threads and the log belong to the whole process
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _do(task, cache, partial):
+    "Do a task into a half-done folder; if it fails, its log is kept in `cache/failed`."
+    try:
+        task.make(task.inputs, UPath(cache), partial)
+    except Exception:
+        log.exception("failed; its inputs are %s", json.dumps(task.inputs))
+        write_atomic(f"{cache}/failed/{task.key}.log", (partial / "log.txt").read_bytes())
+        raise
 
 
 def run_task(
@@ -116,11 +124,11 @@ def run_task(
     "Do a task unless it is done; its output appears whole or not at all."
     if task.done(cache):
         return
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, in_use(cache):
         partial, begun = _begin(task.folder(cache)), time.perf_counter()
         try:
             with _logged(partial / "log.txt", task), one_thread():
-                _work(task, cache, partial)
+                _do(task, cache, partial)
             about = dict(kind=task.kind, label=task.label, inputs=task.inputs, seconds=time.perf_counter() - begun)
             (partial / "task.json").write_text(json.dumps(about, indent=1))
             _deliver(partial, task.folder(cache))
@@ -128,16 +136,6 @@ def run_task(
             shutil.rmtree(partial, ignore_errors=True)
             gc.collect()  # a learner and its callbacks name each other, and with them the log-mels
             return_memory()
-
-
-def _work(task, cache, partial):
-    "What a task does, its failure kept in `cache/failed`."
-    try:
-        task.make(task.inputs, UPath(cache), partial)
-    except Exception:
-        log.exception("failed; its inputs are %s", json.dumps(task.inputs))
-        write_atomic(f"{cache}/failed/{task.key}.log", (partial / "log.txt").read_bytes())
-        raise
 
 # %% ../../nbs/core/tasks.ipynb #091668c1
 def _attempt(task, cache):
@@ -184,23 +182,36 @@ def _progress_shown(bar, cache):
 
 def _at_once(jobs):
     "Trainings side by side: one a core, but one alone on a graphics card of this machine, which would hold the log-mels of each."
-    here = type(joblib.parallel.get_active_backend()[0]).__name__ == "LokyBackend"
-    return 1 if jobs == -1 and here and default_device().type != "cpu" else joblib.effective_n_jobs(jobs)
+    alone = jobs == -1 and on_this_machine() and default_device().type != "cpu"
+    return 1 if alone else joblib.effective_n_jobs(jobs)
 
 
-def _run(todo, cache, jobs, bar, finished):
-    "Do tasks side by side; gives the failures."
+def _left(tasks, cache):
+    "Tasks that are not done yet, each once."
+    return list({task.key: task for task in tasks if not task.done(cache)}.values())
+
+
+def _once(todo, cache, name, jobs, progress, finished):
+    "Do tasks side by side; gives the failures, one line each."
     failed = []
     calls = (joblib.delayed(_attempt)(task, cache) for task in todo)
-    processes = min(_at_once(jobs), len(todo))
-    outcomes = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)(calls)
-    for task, error in outcomes:
-        bar.update()
-        if error:
-            failed.append(f"{task.label}: {error}")
-        elif finished:
-            finished(task)
+    with (
+        tqdm(total=len(todo), desc=name, unit="task", disable=not progress) as bar,
+        _progress_shown(bar, cache),
+        warnings.catch_warnings(),
+    ):
+        # loky renews a worker whose kept memory looks like a leak
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        for task, error in in_parallel(calls, min(_at_once(jobs), len(todo))):
+            bar.update()
+            if error:
+                failed.append(f"{task.label}: {error}")
+            elif finished:
+                finished(task)
     return failed
+
+
+_TRIES = 3  # of what killed workers have left
 
 
 def run_tasks(
@@ -210,32 +221,31 @@ def run_tasks(
     name: str,  # for the progress bar
     jobs: int = -1,  # processes; -1 is one a core, or one where there is a graphics card
     progress: bool = True,  # show a bar with the time left
-    finished=None,  # called with each task that was done
+    finished: Callable | None = None,  # called with each task that was done
 ) -> None:
-    "Do tasks side by side; those that are done already cost nothing."
-    for last in (False, False, True):  # killed workers take no finished work with them, so try again
-        todo = list({task.key: task for task in tasks if not task.done(cache)}.values())
-        if not todo:
-            return
-        with (
-            tqdm(total=len(todo), desc=name, unit="task", disable=not progress) as bar,
-            _progress_shown(bar, cache),
-            warnings.catch_warnings(),
-        ):
-            # loky renews a worker whose kept memory looks like a leak
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+    "Do tasks side by side; those that are done already cost nothing. Raises `TaskError` if some fail or workers are killed again and again, `InputError` if the cache can't be shared."
+    storage(cache)
+    if joblib.effective_n_jobs(jobs) != 1:
+        refuse_private_memory(cache)
+    with shared_use(cache):
+        for attempt in range(1, _TRIES + 1):
+            todo = _left(tasks, cache)
+            if not todo:
+                return
             try:
-                failed = _run(todo, cache, jobs, bar, finished)
-            except TerminatedWorkerError as e:
-                if last:
+                failed = _once(todo, cache, name, jobs, progress, finished)
+            except TerminatedWorkerError as e:  # what is done is kept, so the rest is tried again
+                if attempt == _TRIES:
                     raise TaskError(
                         f"workers were killed again and again in {name}, perhaps for want of memory: "
                         f"try fewer jobs; what is done is kept ({e})"
                     ) from e
-            else:
-                break
-    if failed:
-        raise TaskError(f"{len(failed)} of {len(todo)} tasks failed, the others are kept; {'; '.join(failed[:3])}")
+                continue
+            if failed:
+                raise TaskError(
+                    f"{len(failed)} of {len(todo)} tasks failed, the others are kept; {'; '.join(failed[:3])}"
+                )
+            return
 
 # %% ../../nbs/core/tasks.ipynb #ac091889
 def _worker_facts(marker):
@@ -268,8 +278,10 @@ def _check_workers(client, scheduler, cache):
 def workers(
     scheduler: str | None,  # address of a Dask scheduler, e.g. tcp://node1:8786; none: this machine's cores
     cache: str | Path,  # folder or fsspec URL that all workers see
-):  # a function that gives a context in which joblib works there; with `gpu=True` on workers that have one, if there are any
-    "Where joblib's tasks run."
+) -> Iterator[
+    Callable
+]:  # (gpu=False) → a context in which joblib works there; `gpu`: on workers that have one, if any have
+    "Choose where joblib's work runs. Raises `InputError` if no scheduler answers or its workers can't do the work, `TaskError` if they die."
     if scheduler is None:
         yield lambda gpu=False: nullcontext()
         return
@@ -297,13 +309,3 @@ def workers(
             raise TaskError(
                 f"a task saw its workers die one after the other, perhaps for want of memory; what is done is kept ({e})"
             ) from e
-
-# %% ../../nbs/core/tasks.ipynb #73b9b77c
-def _own_rule(name):
-    "What a task's inputs say about code of your own: nothing of the package's names."
-    rule = source_digest(name)
-    return {} if rule is None else {"rule": rule}
-
-
-def _check_rule(name, inputs):
-    check_source(name, inputs.get("rule"))

@@ -22,8 +22,9 @@ from ..augmentation.export import deformed_name
 from ..augmentation.provenance import jams_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError, TaskError
-from ..core.constants import SAMPLE_RATE
+from ..core.constants import SAMPLE_KEY, SAMPLE_RATE
 from ..core.files import write_atomic
+from ..core.process import in_parallel
 from ..datasets.sounds import _flac, read_audio
 
 # %% ../../nbs/curation/manifest.ipynb #085bb6f0
@@ -135,14 +136,14 @@ def read_manifest(
 # %% ../../nbs/curation/manifest.ipynb #ff107977
 def _manifest(clips, samples, judged, suffix, grid):
     "A row for each original and each accepted sample, in the order of the samples table."
-    kept = judged[judged.accepted][["clip", "deformation", "level", "votes"]]
-    table = samples.merge(kept, on=["clip", "deformation", "level"], how="left", validate="one_to_one")
+    kept = judged[judged.accepted][[*SAMPLE_KEY, "votes"]]
+    table = samples.merge(kept, on=SAMPLE_KEY, how="left", validate="one_to_one")
     table = table[table.votes.notna() | table.deformation.eq("original")]
     table = table.merge(clips[["clip", "label", "fold", "source"]], on="clip", validate="many_to_one")
     ending = np.where(table.deformation.eq("original"), "", "_" + table.deformation + table.level.astype(str))
     stem = table["clip"].map(_file_names(clips, grid)) + ending
     table = table.assign(path=stem + suffix, parameters=table.state, votes=table.votes.astype("Int64"))
-    columns = ["path", "label", "fold", "source", "clip", "deformation", "level", "parameters", "votes"]
+    columns = ["path", "label", "fold", "source", *SAMPLE_KEY, "parameters", "votes"]
     return table[columns].reset_index(drop=True), table.row.to_numpy()
 
 # %% ../../nbs/curation/manifest.ipynb #05c456ff
@@ -183,7 +184,7 @@ def _write_all_sounds(out, manifest, clips, samples, making, jobs, progress):
         joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, making.background, making.grid)
         for c in clips[["clip", "label", "path"]].itertuples(index=False, name="Clip")
     )
-    made = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(calls)
+    made = in_parallel(calls, jobs)
     failed = sorted(why for why in tqdm(made, total=len(clips), desc="sound", unit="clip", disable=not progress) if why)
     if failed:
         raise TaskError(

@@ -16,11 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..analysis.tables import DEFORMATIONS
 from ..augmentation.candidates import Making, read_candidates
 from ..augmentation.samples import prepare_store, store_key
 from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, ENGINES
-from ..core.files import _Alone, claim_folder, refuse_among_sounds, write_atomic
+from ..core.constants import ENGINES
+from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic
 from ..core.tasks import Task, run_tasks
 from .finding import Found, find, forecast
 from .manifest import _manifest, _no_formulas, _write_all_mels, _write_all_sounds, _write_manifest
@@ -243,7 +244,7 @@ def select(
     if tell:
         how = dict(engine=engine, background=making.background, grid=grid, audio=audio, report=report)
         tell(f"{found.text()}\n{forecast(found, epochs=epochs, jobs=jobs, **how).to_string(index=False)}")
-    with _Alone(out):
+    with sole_use(out, by="metaug select"):
         store = _made_store(found, making, cache, jobs, progress)
         judged, quality = _judge_parts(found, store, cache, k, epochs, seed, jobs, progress)
         write = _Writing(out, found, store, judged, making, jobs, progress)

@@ -19,6 +19,7 @@ import metaug
 from ..core.checks import InputError, TaskError
 from ..core.constants import SOURCES
 from ..core.files import _is_local
+from ..core.process import in_parallel
 from ..core.runs import run_name
 from .outcome import Outcome
 from .settings import Settings
@@ -171,7 +172,7 @@ def fold_notebooks(
         joblib.delayed(_execute)(notebook, path, notebook_parameters(outcome.graph.settings, data, test, out))
         for path, test in zip(paths, outcome.graph.tests)
     ]
-    done = joblib.Parallel(n_jobs=min(joblib.effective_n_jobs(jobs), len(tasks)), return_as="generator")(tasks)
+    done = in_parallel(tasks, min(joblib.effective_n_jobs(jobs), len(tasks)), ordered=True)
     failed = [
         error for error in tqdm(done, total=len(tasks), desc="notebooks", unit="fold", disable=not progress) if error
     ]

@@ -17,6 +17,7 @@ from upath import UPath
 
 import metaug
 from ..augmentation.candidates import grid_table
+from ..core.constants import SAMPLE_KEY
 from ..core.files import _table, write_atomic
 from ..core.runs import source_name
 from .protocol import Graph
@@ -164,9 +165,7 @@ def embedding_of(
         & a.k.eq(k)
         & a.seed.eq(seed)
     ]
-    judged = judged.merge(
-        a[["clip", "deformation", "level", "accepted"]], on=["clip", "deformation", "level"], how="left"
-    )
+    judged = judged.merge(a[[*SAMPLE_KEY, "accepted"]], on=SAMPLE_KEY, how="left")
     deformed = judged.deformation.ne("original").to_numpy()
     both = pd.concat([originals, judged[deformed]], ignore_index=True)
     return np.concatenate([reference, samples[deformed]]), both[

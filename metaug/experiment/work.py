@@ -15,6 +15,7 @@ import pandas as pd
 from upath import UPath
 
 from ..core.checks import InputError
+from ..core.constants import SAMPLE_KEY
 from ..core.files import _table, digest
 from ..core.neighbours import knn_predict
 from ..core.plugins import check_source, import_named
@@ -164,8 +165,8 @@ def _training_samples(inputs, cache, table):
         judged = candidates(rest, test=pair[0], valid=pair[1])
     effects = _table(cache / "effects" / inputs["effects"] / "effects.parquet") if inputs["effects"] else None
     weight = weigh(inputs["scheme"], judged, seed=_seed(inputs["seed"], pair), effects=effects)
-    accepted = judged[["clip", "deformation", "level"]].assign(sampling_weight=weight)[weight > 0]
-    accepted = accepted.merge(rest, on=["clip", "deformation", "level"], validate="one_to_one")
+    accepted = judged[SAMPLE_KEY].assign(sampling_weight=weight)[weight > 0]
+    accepted = accepted.merge(rest, on=SAMPLE_KEY, validate="one_to_one")
     return pd.concat([_originals(rest, rest.fold.unique()), accepted], ignore_index=True), len(judged)
 
 

@@ -18,9 +18,13 @@ import scipy.fft
 import scipy.signal
 
 from ..core.checks import InputError
+from ..core.compiled import keep_compiled
 from ..core.constants import FRAME, N_MELS, PATCH, SAMPLE_RATE
 
 # %% ../../nbs/01_features.ipynb #5db9895e
+keep_compiled()
+
+# %% ../../nbs/01_features.ipynb #b6732106
 with filelock.FileLock(Path(tempfile.gettempdir()) / f"metaug-librosa-{getattr(os, 'getuid', int)()}.lock"):
     import librosa.core.audio
     import librosa.core.pitch  # and librosa.util.utils with it

@@ -15,8 +15,8 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from ..core.checks import InputError
-from ..core.constants import FRAME, MAX_SECONDS, N_MELS, SAMPLE_RATE, VERSIONS
-from ..core.files import _filesystem, write_atomic
+from ..core.constants import FRAME, MAX_SECONDS, N_MELS, SAMPLE_KEY, SAMPLE_RATE, VERSIONS
+from ..core.files import storage, write_atomic
 from ..datasets.tables import check_parquet
 
 # %% ../../nbs/features/store.ipynb #26480480
@@ -74,7 +74,7 @@ class LogMelStore:
 
     def __init__(self, path, array, clips):
         self.path, self.array, self.clips = str(path), array, clips
-        self.fs, self.root = _filesystem(self.path)
+        self.fs, self.root = storage(self.path)
 
     @classmethod
     def create(
@@ -86,7 +86,7 @@ class LogMelStore:
     ) -> "LogMelStore":
         "A new store for `clips`, or the existing one if it was made for the same clips in the same way; it reads them where they are now."
         attrs = {"metaug": attrs or {}, "clips": clips["clip"].tolist(), "labels": clips.label.tolist()}
-        fs, root = _filesystem(path)
+        fs, root = storage(path)
         if not fs.exists(f"{root}/clips.parquet"):
             cls._initialise(path, fs, root, clips, attrs)
         store = cls.open(path)
@@ -134,7 +134,7 @@ class LogMelStore:
         path: str,  # folder or fsspec URL of an existing store
     ) -> "LogMelStore":
         "An existing store."
-        fs, root = _filesystem(path)
+        fs, root = storage(path)
         if not fs.exists(f"{root}/clips.parquet"):
             raise InputError(f"{path}: is no log-mel store (no clips.parquet in it)")
         try:
@@ -169,7 +169,7 @@ class LogMelStore:
     def _read_rows(self, index):
         first, width = VERSIONS * index, self.array.shape[2]
         try:
-            fs, file = _filesystem(self._rows(index))
+            fs, file = storage(self._rows(index))
             with fs.open(file) as f:
                 rows = json.load(f)
             expected = list(range(first, first + VERSIONS))
@@ -225,7 +225,7 @@ class LogMelStore:
                 table = _read_table(self.fs, whole)
             except Exception as e:
                 raise InputError(f"{whole}: is damaged ({e}); delete it") from e  # Parquet raises errors of many kinds
-            if missing := [c for c in ("clip", "deformation", "level", "row", "frames") if c not in table]:
+            if missing := [c for c in (*SAMPLE_KEY, "row", "frames") if c not in table]:
                 raise InputError(f"{whole}: lacks the column {missing[0]}; delete it")
             return table
         missing = set(self.missing())

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.checks import InputError, need_columns
-from ..core.statistics import _draw_folds_then_seeds, _percentile_interval, _ratio_row
+from ..core.statistics import acceptance_ratio, ratio_interval
 
 # %% ../../nbs/selection/effects.ipynb #80d3851e
 def _one_net(
@@ -32,7 +32,9 @@ def _ratios(
     "Acceptance ratios of cells, tidy."
     need_columns(acceptance, "acceptance", " ".join([*by, "accepted", unit]))
     _one_net(acceptance)
-    rows = [(*key, *_ratio_row(group, unit, draws, seed)) for key, group in acceptance.groupby(by)]
+    rows = [
+        (*key, *acceptance_ratio(group, unit=unit, draws=draws, seed=seed)) for key, group in acceptance.groupby(by)
+    ]
     return pd.DataFrame(rows, columns=[*by, "judged", "accepted", "ratio", "low", "high"])
 
 # %% ../../nbs/selection/effects.ipynb #6d0a27cb
@@ -135,11 +137,9 @@ def _effect_row(
 ) -> tuple:  # difference, low, high (points), n
     "Paired accuracy difference with its interval."
     change, n = (pairs.correct - pairs.correct_none).to_numpy(np.float64), pairs.n.to_numpy(np.float64)
-    difference, count = 100 * change.sum() / n.sum(), int(n.sum())
-    if len(pairs) < 2:
-        return difference, np.nan, np.nan, count
-    times = _draw_folds_then_seeds(pairs.test.to_numpy(), draws=draws, seed=seed)
-    return difference, *_percentile_interval(100 * (times @ change) / (times @ n)), count
+    sums, fold = np.column_stack([change, n]), pairs.test.to_numpy()
+    interval = ratio_interval(sums, fold=fold, draws=draws, seed=seed, scale=100)
+    return 100 * change.sum() / n.sum(), *interval, int(n.sum())
 
 # %% ../../nbs/selection/effects.ipynb #0f8bd2c8
 def class_effects(
