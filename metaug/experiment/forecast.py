@@ -138,6 +138,7 @@ def patches_bar(
 _MADE_BEFORE = {
     "store": "other clips, or deformed otherwise",
     "nets": "other metric nets",
+    "embeddings": "another embedding",
     "judged": "another acceptance",
     "effects": "other effects",
     "rows": "other classifiers",
@@ -158,7 +159,11 @@ def reasons(
     cache: str | Path,  # folder or fsspec URL of all tasks' outputs
 ) -> pd.DataFrame:  # a row a task: stage, label, key, why ('' for those that are done)
     "Say why each task of a run is to be done: what is new against finished tasks of the same name."
-    finished = [json.loads(file.read_text()) for kind in WORK for file in (UPath(cache) / kind).glob("*/task.json")]
+    finished = [
+        json.loads(file.read_text())
+        for kind in (*WORK, "embedding")
+        for file in (UPath(cache) / kind).glob("*/task.json")
+    ]
 
     def why(task):
         if task.done(cache):

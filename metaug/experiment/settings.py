@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..augmentation.candidates import Making, read_candidates
+from ..augmentation.candidates import read_candidates
+from ..augmentation.grids import Making
 from ..core.checks import InputError
-from ..selection.algorithm import Scheme
+from ..selection.schemes import Scheme
 
 # %% ../../nbs/experiment/settings.ipynb #707dc2c5
 class _SettingsFields(NamedTuple):

@@ -20,13 +20,16 @@ from ..core.files import _table, digest
 from ..core.neighbours import knn_predict
 from ..core.plugins import check_source, import_named
 from ..features.store import LogMelStore
+from ..judging.calibration import conformal_p
+from ..judging.embeddings import PRETRAINED, read_embeddings
 from ..learning.batches import ResidentMels
 from ..learning.classification import _epoch_batches, learn_classifier
 from ..learning.metric import averaged_log_mels, dead_units, learn_metric, score_of
 from ..learning.networks import embed, predict, save_weights
 from ..learning.training import RECIPES, LogEpochs
-from ..selection.algorithm import acceptance, candidates, weigh
+from ..selection.algorithm import acceptance, candidates, judge_originals
 from ..selection.effects import class_effects
+from ..selection.schemes import rule_name, weigh
 
 # %% ../../nbs/experiment/work.ipynb #437db1bc
 # after metaug's modules, which keep what fastai warns of at import to themselves
@@ -87,7 +90,8 @@ def embedding_learner(
     if name in EMBEDDINGS:
         return EMBEDDINGS[name]
     if ":" not in name:
-        raise InputError(f"embedding must be one of {', '.join(EMBEDDINGS)} or module:name of your own, got {name}")
+        known = ", ".join([*EMBEDDINGS, *PRETRAINED])
+        raise InputError(f"embedding must be one of {known} or module:name of your own, got {name}")
     if not callable(found := import_named("embedding", name)):
         raise InputError(f"embedding {name} must be a function, got {type(found).__name__}")
     return found
@@ -133,31 +137,42 @@ def _make_net(inputs, cache, out):
     )
 
 # %% ../../nbs/experiment/work.ipynb #a2fb7075
+def _vectors_by_part(inputs, cache, table, vectors_of=None):
+    "For each part that is judged: its samples with their vectors, and the references with theirs."
+    if vectors_of is None and "embeddings" in inputs:
+        vectors_of = read_embeddings(cache, inputs["embeddings"])
+    for part in sorted(set(table.fold) - set(inputs["pair"])):
+        samples = table[table.fold.eq(part)].reset_index(drop=True)
+        reference = _originals(table, set(table.fold) - {*inputs["pair"], part})
+        if vectors_of is not None:
+            yield samples, vectors_of(samples.row.to_numpy()), reference, vectors_of(reference.row.to_numpy())
+        else:
+            vectors, of_reference = _embedding(cache, inputs["nets"][str(part)], part)
+            yield samples, vectors, reference, of_reference
+
+
+def _judged_by_part(judge_samples, inputs, cache, table, vectors_of=None):
+    "What `acceptance` or `judge_originals` gives for all parts; with a task's own vectors, or those of rows of the store."
+    how = dict(k=inputs["k"], test=inputs["pair"][0], valid=inputs["pair"][1])
+    judged = [
+        judge_samples(samples, vectors, reference["clip"].to_numpy(), others, reference.label.to_numpy(), **how)
+        for samples, vectors, reference, others in _vectors_by_part(inputs, cache, table, vectors_of)
+    ]
+    return pd.concat(judged, ignore_index=True)
+
+
 def _make_acceptance(inputs, cache, out):
-    table, judged = open_store(cache, inputs["store"]).labelled, []
-    for part, key in sorted(inputs["nets"].items()):
-        part = int(part)
-        samples, reference = _embedding(cache, key, part)
-        training = _originals(table, set(table.fold) - {*inputs["pair"], part})
-        judged.append(
-            acceptance(
-                table[table.fold.eq(part)].reset_index(drop=True),
-                samples,
-                training["clip"].to_numpy(),
-                reference,
-                training.label.to_numpy(),
-                k=inputs["k"],
-                test=inputs["pair"][0],
-                valid=inputs["pair"][1],
-            )
-        )
-    pd.concat(judged, ignore_index=True).assign(seed=inputs["seed"]).to_parquet(out / "acceptance.parquet")
+    table = open_store(cache, inputs["store"]).labelled
+    judged = _judged_by_part(acceptance, inputs, cache, table)
+    if "embeddings" in inputs or inputs.get("with_p"):
+        judged = judged.assign(p=conformal_p(judged, _judged_by_part(judge_originals, inputs, cache, table)))
+    judged.assign(seed=inputs["seed"]).to_parquet(out / "acceptance.parquet")
 
 # %% ../../nbs/experiment/work.ipynb #06755e5f
 def _training_samples(inputs, cache, table):
     "Training samples of a scheme, with weights, and how many it could choose from."
     pair = inputs["pair"]
-    check_source(inputs["scheme"], inputs.get("rule"))
+    check_source(rule_name(inputs["scheme"]), inputs.get("rule"))
     rest = table[~table.fold.isin(pair)]
     if inputs["judged"]:
         judged = _table(cache / "acceptance" / inputs["judged"] / "acceptance.parquet")

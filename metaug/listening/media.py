@@ -21,7 +21,7 @@ import soxr
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..augmentation.candidates import Making, grid_of
+from ..augmentation.grids import Making, grid_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError
 from ..core.constants import SAMPLE_RATE
