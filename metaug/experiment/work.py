@@ -152,7 +152,7 @@ def _vectors_by_part(inputs, cache, table, vectors_of=None):
 
 
 def _judged_by_part(judge_samples, inputs, cache, table, vectors_of=None):
-    "What `acceptance` or `judge_originals` gives for all parts; with a task's own vectors, or those of rows of the store."
+    "Judge all parts by `acceptance` or `judge_originals`; with a task's own vectors, or those of rows of the store."
     how = dict(k=inputs["k"], test=inputs["pair"][0], valid=inputs["pair"][1])
     judged = [
         judge_samples(samples, vectors, reference["clip"].to_numpy(), others, reference.label.to_numpy(), **how)
