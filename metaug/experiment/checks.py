@@ -32,7 +32,7 @@ def check(
     _check_lists(settings)
     _check_names(settings)
     schemes = [_known_scheme(name) for name in settings.schemes]
-    _check_folds(clips, settings, any(scheme.judge for scheme in schemes))
+    _check_fold_numbers(clips, settings, any(scheme.judge for scheme in schemes))
     for scheme in schemes:
         if scheme.judge:
             _check_judge(scheme.judge)
@@ -98,7 +98,7 @@ def _check_names(settings):
         raise InputError(f"deformation of a scheme only-… must be one of {', '.join(known)}, got {unknown[0]}")
 
 
-def _check_folds(clips, settings, judging):
+def _check_fold_numbers(clips, settings, judging):
     "As many folds as the protocol needs, and none that isn't there."
     folds = sorted(clips.fold.unique().tolist())
     least, why = 3, "a test, a validation and a training fold"

@@ -28,7 +28,7 @@ from ..learning.metric import warn_if_collapsed
 
 # %% ../../nbs/experiment/outcome.ipynb #1bbaea2e
 class Outcome(NamedTuple):
-    "What an experiment gives: tidy tables, and the graph with its cache for whoever wants to look deeper."
+    "Hold what an experiment gives: tidy tables, and the graph with its cache for whoever wants to look deeper."
 
     results: pd.DataFrame  # a class of a test fold under one scheme, k and seed
     acceptance: pd.DataFrame  # a judged sample for one pair of held-out folds, net, k and seed
@@ -45,11 +45,14 @@ class Outcome(NamedTuple):
 
     @property
     def store(self) -> str:  # folder or fsspec URL of the log-mels
-        "Where the samples are."
+        "Say where the samples are."
         return f"{self.cache}/stores/{self.graph.store}"
 
     def save(self, out: str | Path) -> list[UPath]:
-        "Write the tables as Parquet into a folder or under an fsspec URL, and `run.json`: the settings, and where clips and log-mels are."
+        """Write the tables as Parquet, and `run.json`: the settings, and where clips and log-mels are.
+
+        `out` is a folder or an fsspec URL.
+        """
         about = dict(
             metaug=metaug.__version__,
             data=self.results.attrs.get("data"),
@@ -156,7 +159,7 @@ def embedding_of(
     seed: int = 0,
     k: int = 5,  # whose acceptance to show
 ) -> tuple[np.ndarray, pd.DataFrame]:  # (n, 64); clip label deformation level role accepted, aligned
-    "Embeddings of a metric net's training originals (role `reference`) and of the deformed samples that it judges (role `judged`)."
+    "Embed what a metric net learned from (role `reference`) and the deformed samples that it judges (role `judged`)."
     task = outcome.graph.net("npair", {test, valid, part}, seed)
     samples, reference = _embedding(outcome.cache, task.key, part)
     table = open_store(outcome.cache, outcome.graph.store).labelled

@@ -25,7 +25,10 @@ from ..selection.schemes import get_scheme
 def plan(
     folds: int | list[int],  # how many folds, or their numbers
 ) -> pd.DataFrame:  # a row a kind of training: `shared`, `role_by_role`
-    "How many trainings the whole protocol needs: metric nets, and classifiers for each scheme."
+    """Count the trainings that the whole protocol needs: metric nets, and classifiers for each scheme.
+
+    Raises `InputError` for fewer than 3 folds.
+    """
     n = folds if isinstance(folds, int) else len(folds)
     if n < 3:
         raise InputError(f"cross-validation with a validation fold needs at least 3 folds, got {n}")

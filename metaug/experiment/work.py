@@ -7,6 +7,7 @@ __all__ = ['EMBEDDINGS', 'WORK', 'open_store', 'embedding_learner', 'fold_predic
 
 # %% ../../nbs/experiment/work.ipynb #a77b66d0
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,11 @@ def _embedding(cache, key, fold):
         return e["samples"], e["reference"]
 
 
-def open_store(cache, key):
+def open_store(
+    cache: str | Path,  # folder or fsspec URL of all tasks' outputs
+    key: str,  # the store's, see `store_key`
+) -> LogMelStore:
+    "Open the store of log-mels that a run has made."
     return LogMelStore.open(f"{cache}/stores/{key}")
 
 
@@ -80,8 +85,8 @@ EMBEDDINGS = {"npair": _learn_npair, "classifier": _learn_by_classifying}
 
 def embedding_learner(
     name: str,  # one of `EMBEDDINGS`, or module:name of one of your own
-):  # (mels, samples of the training folds, originals of each held-out fold, inputs, seed) → `Trained`, and a function: its network → the encoder in it
-    "How the embedding of this name is learned."
+) -> Callable:  # (mels, training samples, originals of each held-out fold, inputs, seed) → `Trained`, network → encoder
+    "Give the function that learns the embedding of a name. Raises `InputError` for a name that leads to none."
     if name in EMBEDDINGS:
         return EMBEDDINGS[name]
     if ":" not in name:
@@ -147,7 +152,7 @@ def _vectors_by_part(inputs, cache, table, vectors_of=None):
 
 
 def _judged_by_part(judge_samples, inputs, cache, table, vectors_of=None):
-    "What `acceptance` or `judge_originals` gives for all parts; with a task's own vectors, or those of rows of the store."
+    "Judge all parts by `acceptance` or `judge_originals`; with a task's own vectors, or those of rows of the store."
     how = dict(k=inputs["k"], test=inputs["pair"][0], valid=inputs["pair"][1])
     judged = [
         judge_samples(samples, vectors, reference["clip"].to_numpy(), others, reference.label.to_numpy(), **how)
@@ -223,7 +228,7 @@ def fold_predictions(
     parts: list[tuple[str, int]],  # key of each classifier, and the fold that chose its epoch
     fold: int,  # the fold to be predicted
 ) -> pd.DataFrame:  # clip source label probabilities predicted correct
-    "Predictions of a fold's clips by the average of several classifiers (section 3.1: one for each validation fold)."
+    "Predict a fold's clips by the average of several classifiers (section 3.1: one for each validation fold)."
     classes = _classes_of(cache, parts[0][0])
     tables = [_table(UPath(cache) / "classifier" / key / "probabilities.parquet") for key, _ in parts]
     tables = [
@@ -241,7 +246,7 @@ def class_rows(
     *,
     classes: list[str],  # all classes, also those that the fold lacks
 ) -> pd.DataFrame:  # a row a class: label n correct confusion; n is 0 where the fold lacks it
-    "Counts of a fold's predictions, class by class."
+    "Count a fold's predictions, class by class."
     counts = pd.crosstab(predictions.label, predictions.predicted).reindex(index=classes, columns=classes, fill_value=0)
     return pd.DataFrame(
         {
