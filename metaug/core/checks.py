@@ -14,7 +14,8 @@ class InputError(ValueError):
     "What a user handed in can't be used; the message is one line that names it and the rule."
 
     def __init__(self, message: str):  # any text; line breaks, which file names may hold, become blanks
-        super().__init__(" ".join(str(message).encode("utf-8", "backslashreplace").decode().split()))
+        text = str(message).encode("utf-8", "backslashreplace").decode()
+        super().__init__(" ".join(line.strip() for line in text.splitlines() if line.strip()))
 
 # %% ../../nbs/core/checks.ipynb #8a42eabd
 def at_least(
