@@ -704,31 +704,6 @@ def test_wrong_faces_are_seen():
 # ---------------------------------------------------------------- commits
 
 
-def long_subjects(subjects: list[str]) -> list[str]:
-    "List commit subjects of over 72 characters."
-    return [subject for subject in subjects if len(subject) > 72]
-
-
-def test_subjects_of_commits_are_short():
-    if not (ROOT / ".git").exists() or not shutil.which("git"):
-        pytest.skip("not a git checkout")
-
-    def log(*arguments):
-        done = subprocess.run(["git", "log", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
-
-    began = log(
-        "--format=%H", "-S", "Its subject has at most 72 characters", "--", "CONTRIBUTING.md"
-    )  # the rule itself
-    if not began:
-        pytest.skip("the rule is not committed yet")
-    assert long_subjects(log("--format=%s", f"{began[-1]}..HEAD")) == []
-
-
-def test_long_subjects_are_seen():
-    assert long_subjects(["x" * 73, "y" * 72]) == ["x" * 73]
-
-
 # ---------------------------------------------------------------- what files must not name
 
 HOSTS = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "deb." + "debian.org", "ana" + "conda.org"]
