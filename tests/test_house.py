@@ -701,9 +701,6 @@ def test_wrong_faces_are_seen():
     assert wrong_face(SimpleNamespace(__all__=["b"], b=1)) == []
 
 
-# ---------------------------------------------------------------- commits
-
-
 # ---------------------------------------------------------------- what files must not name
 
 HOSTS = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "deb." + "debian.org", "ana" + "conda.org"]
