@@ -122,8 +122,9 @@ candidates_option = click.option(
     multiple=True,
     default=["paper"],
     show_default=True,
-    help="what is made of each clip and judged: paper, harsh, a grid in FILE.yaml or .json, or module:name, a pipeline "
-    "of your own (audiomentations, pedalboard, a function); may come several times",
+    help="what is judged: paper, harsh, a grid in FILE.yaml or .json, or module:name, a pipeline of your own "
+    "(audiomentations, pedalboard, a function), made of each clip; or a folder with a subfolder a class or a table "
+    "path,label[,clip][,source][,fold] of sounds made or found elsewhere; may come several times",
 )
 per_clip_option = click.option(
     "--per-clip", default=4, show_default=True, help="versions that a pipeline of your own makes of each clip"
@@ -186,19 +187,27 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
 
     from metaug import augmentation, datasets, features
 
-    grid = augmentation.read_candidates(candidates, per_clip=per_clip).grid
+    wanted = augmentation.read_candidates(candidates, per_clip=per_clip)
     _run_folder(store)
     if audio:
         _local_folder(audio)
-    clips, sounding = datasets.load_clips(data), "rubberband" if engine == "spectral" else engine
+    originals, grid = datasets.load_clips(data), wanted.grid
+    gathered = augmentation.gather(wanted, originals, data=data, seed=seed, tell=click.echo)
+    for note in gathered.notes:
+        warnings.warn(note)
+    clips, sounding = (
+        augmentation.with_candidates(originals, gathered),
+        "rubberband" if engine == "spectral" else engine,
+    )
     if audio:  # what can't be written is said before hours of work
         if Path(audio).resolve() == Path(store).resolve():
             raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")
-        features.refuse_among_sounds(Path(audio), data)
+        for sounds in (data, *wanted.collections):
+            features.refuse_among_sounds(Path(audio), sounds)
         augmentation.claim_audio(clips, audio, engine=sounding, seed=seed, background=background, grid=grid)
     how = dict(seed=seed, background=background, grid=grid, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
     built = augmentation.augment(clips, store, engine=engine, **how)
-    click.echo(f"{len(built)} samples of {len(clips)} clips in {store}")
+    click.echo(f"{len(built.samples)} samples of {len(originals)} clips in {store}")
     if audio:
         augmentation.export_audio(clips, audio, engine=sounding, **how)
         click.echo(f"sound and JAMS in {audio}")
@@ -443,6 +452,7 @@ def select(sounds, out, no_audio, as_json, **options):
       metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
       metaug select my_sounds --out filtered --no-audio --json
       metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5
+      metaug select my_sounds --out filtered --candidates generated_sounds --candidates found.csv
     """
     from metaug import curation
 

@@ -1,6 +1,7 @@
 """Building a store: the same bytes however it is built, killed, doubled or broken; odd clips; sound for other tools."""
 
 import hashlib
+import struct
 import json
 import os
 import random
@@ -351,8 +352,35 @@ def test_short_recordings_are_repeated():
 
 def test_a_changed_file_is_read_again(tmp_path):
     for value in (0.1, 0.2):
-        soundfile.write(tmp_path / "n.wav", np.full(3000 + int(10 * value), value), 44100)
+        y = value + 0.01 * np.sin(np.arange(6000 + int(10 * value)))
+        soundfile.write(tmp_path / "n.wav", y, 44100)
         assert load_background([tmp_path / "n.wav"])[0].samples[0] == pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name, why",
+    [("silent.wav", "is silent"), ("one.wav", "must last"), ("cut.wav", "cut short"), ("piped.flac", "no length"),
+     ("joined.mp3", "can be read"), ("folder", "is a folder"), ("", "empty"), ("gone.wav", "no such file"),
+     ("text.wav", "not a sound file"), ("unfinished.wav", "unfinished")],
+)  # fmt: skip
+def test_recordings_get_the_checks_that_clips_get(tmp_path, name, why):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * 44100)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.wav").write_text("no sound")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(44100), 44100)
+    soundfile.write(tmp_path / "one.wav", noise[:1], 44100)
+    for whole in ("n.wav", "n.flac", "n.mp3"):
+        soundfile.write(tmp_path / whole, noise, 44100)
+    data = bytearray((tmp_path / "n.wav").read_bytes())
+    (tmp_path / "cut.wav").write_bytes(data[:90_000])
+    struct.pack_into("<I", data, data.index(b"data") + 4, 0)
+    (tmp_path / "unfinished.wav").write_bytes(data)
+    (tmp_path / "joined.mp3").write_bytes((tmp_path / "n.mp3").read_bytes() * 2)
+    data = bytearray((tmp_path / "n.flac").read_bytes())
+    struct.pack_into(">Q", data, 18, struct.unpack_from(">Q", data, 18)[0] >> 36 << 36)
+    (tmp_path / "piped.flac").write_bytes(data)
+    with pytest.raises(InputError, match=why):
+        load_background([tmp_path / name if name else ""])
 
 
 def test_generated_noise_is_always_the_same():
@@ -489,7 +517,7 @@ def test_a_pipeline_gives_the_same_sound_with_one_worker_or_two(own_deformers, t
 def test_a_version_that_a_pipeline_fails_to_make_costs_only_itself(own_deformers, tmp_path):
     clips = load_clips("generated").iloc[::40].reset_index(drop=True)
     grid = augmentation.pipeline_grid("own_deformers:sometimes_nothing", per_clip=6)
-    with pytest.warns(UserWarning, match="is left out: the pipeline gave nothing"):
+    with pytest.warns(UserWarning, match="are left out: .*: the pipeline gave nothing"):
         store = augment(clips, tmp_path / "store", grid=grid, progress=False)
     counts = store.samples.groupby("clip").size()
     assert store.missing() == [] and 5 < counts.sum() < 5 * 7 and counts.max() <= 7

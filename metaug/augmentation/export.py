@@ -32,6 +32,15 @@ def _sample_name(row):
     return row["clip"] + ("" if row["deformation"] == "original" else f"_{row['deformation']}{row['level']}")
 
 
+def _export_copy(folder, clip):
+    "A sound from elsewhere as it is, with its JAMS."
+    file, state = Path(clip["path"]), dict(maker=clip["maker"], parent=clip["parent"] or None)
+    sample = dict(clip=clip["clip"], deformation=clip["maker"], level=0, engine="", state=json.dumps(state))
+    jam = jams_of(sample, seconds=clip["seconds"], label=clip["label"])
+    write_atomic(f"{folder}/{clip['clip']}{file.suffix}", file.read_bytes())
+    write_atomic(f"{folder}/{clip['clip']}.jams", jam.dumps(indent=1).encode())
+
+
 def _export(folder, clip, label, file, making):
     "All samples of a clip that are not there yet; the JAMS comes last, so a sample with JAMS is whole."
     y, recordings = read_audio(file), load_background(making.background)
@@ -52,6 +61,8 @@ def deformed_name(
     grid: Grid,
 ) -> re.Pattern:  # of a file's name without ending; group 1 is the clip
     "Give the pattern of names that deformed samples of a grid have."
+    if not grid.names:
+        return re.compile(r"(?!)()")  # no name at all
     return re.compile(rf"(.+)_(?:{'|'.join(map(re.escape, grid.names))})\d+", re.S | re.I)
 
 
@@ -95,14 +106,22 @@ def claim_audio(
 def _unfinished(clips, folder, grid):
     "Clips of which a sample isn't written yet."
     ends = ["", *(f"_{deformation}{level}" for deformation, level in grid.samples())]
-    return [c for c in clips.itertuples() if not all(Path(f"{folder}/{c.clip}{end}.jams").exists() for end in ends)]
+
+    def is_there(clip):
+        own = [""] if clip.get("maker") else ends
+        return all(Path(f"{folder}/{clip['clip']}{end}.jams").exists() for end in own)
+
+    return [clip for clip in clips.to_dict("records") if not is_there(clip)]
 
 
-def _exported(folder, clip, label, file, making):
+def _exported(folder, clip, making):
     try:
-        _export(folder, clip, label, file, making)
+        if clip.get("maker"):
+            _export_copy(folder, clip)
+        else:
+            _export(folder, clip["clip"], clip["label"], clip["path"], making)
     except InputError as e:
-        return f"{clip}: {e}"
+        return f"{clip['clip']}: {e}"
 
 
 def export_audio(
@@ -116,13 +135,13 @@ def export_audio(
     jobs: int = 1,  # processes
     progress: bool = True,  # show a bar with rate and time left
 ) -> Path:  # the folder
-    """Write every clip and its versions as FLAC and JAMS.
+    """Write every clip and its versions as FLAC and JAMS; sounds from elsewhere are copied.
 
     Raises `InputError` as `claim_audio` does, and for clips that failed.
     """
     claim_audio(clips, folder, engine=engine, seed=seed, background=background, grid=grid)
     todo, making = _unfinished(clips, folder, grid), Making(engine, seed, background, grid)
-    tasks = (delayed(_exported)(str(folder), c.clip, c.label, c.path, making) for c in todo)
+    tasks = (delayed(_exported)(str(folder), clip, making) for clip in todo)
     results = in_parallel(tasks, jobs)
     bar = tqdm(results, total=len(todo), unit="clip", desc="audio", disable=not progress)
     failed = sorted(why for why in bar if why)

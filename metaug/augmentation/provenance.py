@@ -66,11 +66,14 @@ def jams_of(
     jam.sandbox.metaug = dict(version=AUGMENT_VERSION, seed=seed, **told)
     if sample["deformation"] == "original":
         return jam
+    state = json.loads(sample["state"])
+    if "maker" in state:  # made or found elsewhere: nothing was done to it here
+        jam.sandbox.metaug.update(state)
+        return jam
     recordings = load_background(background)
     deformer = deformer_of(
         grid, sample["deformation"], int(sample["level"]), engine="rubberband", rng=sample_rng(0), background=recordings
     )
-    state = json.loads(sample["state"])
     if "filename" in state:
         deformer.files = [state["filename"]]  # of several recordings the one that was drawn
     if not isinstance(deformer, muda.BaseTransformer):  # a class of your own that knows nothing of muda

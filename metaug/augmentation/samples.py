@@ -27,7 +27,7 @@ from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .pipelines import PipelineError
 from ..core.checks import InputError
 from ..core.constants import ENGINES, SAMPLE_RATE
-from ..core.files import digest, shared_use
+from ..core.files import digest, refuse_private_memory, shared_use
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
@@ -104,23 +104,32 @@ def deform_clip(
 
     A version that a pipeline of your own failed to make is left out, with a warning. Raises `InputError` for a bad waveform.
     """
-    mels, rows, left_out = _samples_of_clip(y, sr, clip, Making(engine, seed, background or (), grid))
+    mels, rows, _, left_out = _samples_of_clip(y, sr, clip, Making(engine, seed, background or (), grid))
     _warn_of_left_out(left_out)
     return mels, rows
 
 
 def _samples_of_clip(y, sr, clip, making):
-    "Log-mels and rows of a clip's versions, and what is wrong with those that are left out."
+    "Log-mels, rows and numbers of a clip's versions, and what is wrong with those that are left out."
     y, recordings = _checked_waveform(y, sr, making.engine), load_background(making.background)
-    mels, left_out = [log_mel(y, sr=sr)], []
+    mels, numbers, left_out = [log_mel(y, sr=sr)], [0], []
     rows = [_sample_row(clip, "original", 0, {}, making.engine, mels[0].shape[1])]
-    for deformation, level, state, out in _deformed(y, sr, clip, making, recordings):
+    versions = _deformed(y, sr, clip, making, recordings)
+    for number, (deformation, level, state, out) in enumerate(versions, start=1):
         if isinstance(out, PipelineError):
             left_out.append(f"{clip}: {deformation} {level}: {out}")
             continue
+        numbers.append(number)
         mels.append(out if making.engine == "spectral" else log_mel(out, sr=sr))
         rows.append(_sample_row(clip, deformation, level, state, making.engine, mels[-1].shape[1], recordings))
-    return mels, rows, left_out
+    return mels, rows, numbers, left_out
+
+
+def _sample_from_elsewhere(y, clip, making):
+    "The same of a sound that was made or found elsewhere; `clip` is its row of the clips table."
+    mel = log_mel(_checked_waveform(y, SAMPLE_RATE, making.engine))
+    state = dict(maker=clip["maker"], parent=clip["parent"] or None)
+    return [mel], [_sample_row(clip["clip"], clip["maker"], 0, state, making.engine, mel.shape[1])], [0], []
 
 
 def _warn_of_left_out(left_out):
@@ -148,20 +157,24 @@ def _worker_store(path, run):
     return LogMelStore.open(path), ThreadpoolController()
 
 # %% ../../nbs/02_augmentation.ipynb #ec565195
-def _make(path, run, index, clip, file, making):
+def _make(path, run, index, clip, making):
     "One task: a clip into the store; what is wrong with it, or None, and with the versions that are left out."
     store, threads = _worker_store(path, run)
     try:
         with threads.limit(limits=1):  # sums in the same order whatever the number of cores
-            mels, rows, left_out = _samples_of_clip(read_audio(file), SAMPLE_RATE, clip, making)
-            store.append(index, mels, rows)
+            y = read_audio(clip["path"])
+            if clip.get("maker"):
+                mels, rows, numbers, left_out = _sample_from_elsewhere(y, clip, making)
+            else:
+                mels, rows, numbers, left_out = _samples_of_clip(y, SAMPLE_RATE, clip["clip"], making)
+            store.append(index, mels, rows, numbers)
     except InputError as e:
-        return f"{clip}: {e}", []
+        return f"{clip['clip']}: {e}", []
     except OSError as e:
         if e.errno is None:
             raise
         raise InputError(
-            f"{path}: {clip} could not be written ({os.strerror(e.errno)}); the clips that were are kept"
+            f"{path}: {clip['clip']} could not be written ({os.strerror(e.errno)}); the clips that were are kept"
         ) from e
     return None, left_out
 
@@ -169,12 +182,11 @@ def _make(path, run, index, clip, file, making):
 def _clip_tasks(store, making):
     run = os.urandom(8).hex()
     for index in store.missing():
-        clip = store.clips.iloc[index]
-        yield delayed(_make)(store.path, run, index, clip["clip"], clip["path"], making)
+        yield delayed(_make)(store.path, run, index, store.clips.iloc[index].to_dict(), making)
 
 
 def augment(
-    clips: pd.DataFrame,  # clips table
+    clips: pd.DataFrame,  # clips table; with candidates from elsewhere, what `with_candidates` gave
     store_path,  # folder or fsspec URL of the store, new or begun
     *,
     engine: str = "spectral",  # spectral, rubberband or muda
@@ -194,7 +206,11 @@ def augment(
         raise InputError("jobs must be >= 1, or negative to count from all cores, got 0")
     files = [background] if isinstance(background, (str, Path)) else background or ()
     making = Making(engine, seed, tuple(os.path.abspath(file) for file in files), grid)
-    store = LogMelStore.create(store_path, clips, attrs=making.attrs())
+    if jobs != 1:
+        refuse_private_memory(store_path)
+    clips = clips.assign(content=[_content_if_there(path) for path in clips.path])
+    how = dict(versions=grid.versions, stretch=grid.stretch_room, attrs=making.attrs())
+    store = LogMelStore.create(store_path, clips, **how)
     with shared_use(store.path):
         calls = _clip_tasks(store, making)
         results = in_parallel(calls, jobs)
@@ -217,12 +233,21 @@ def _content(path, size, changed):
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
+def _content_if_there(path):
+    "The digest, or an empty text for a file that can't be read: another error names it."
+    try:
+        return _content(path, os.path.getsize(path), os.path.getmtime(path))
+    except OSError:
+        return ""
+
+
 def store_key(
     clips: pd.DataFrame,  # clips table
     making: Making,  # how their versions are made
 ) -> str:  # 16 hexadecimal digits
     "Name the store of some clips, by what their files hold and how versions are made. Raises `OSError` if a file is gone."
-    rows = clips[["clip", "label", "fold", "source"]].astype(str).to_numpy().tolist()
+    columns = ["clip", "label", "fold", "source", *(["maker", "parent"] if "maker" in clips else [])]
+    rows = clips[columns].astype(str).to_numpy().tolist()
     return digest([making.attrs(), rows, [_content(p, os.path.getsize(p), os.path.getmtime(p)) for p in clips.path]])
 
 

@@ -7,13 +7,17 @@ from .manifest import _write_sounds, read_manifest, safe_names
 from .finding import Found, find, forecast
 from .selecting import Selection, _check, acceptance_summary, select
 from .loaders import Sounds, audio_folder, dataloaders, plain_csv, read_log_mel, split
+from .accepting import Accepting, Counted, NearReferences
 
 __all__ = [
     "MOST_PAIRS",
     "PATCHES",
     "PATIENCE",
     "SCORINGS",
+    "Accepting",
+    "Counted",
     "Found",
+    "NearReferences",
     "Selection",
     "Sounds",
     "StopEarly",

@@ -107,6 +107,7 @@ def forecast(
     engine: str = "spectral",  # spectral, rubberband or muda
     background=(),  # sound files for bgnoise; none: generated street-like noise
     grid: Grid = PAPER_GRID,  # which versions are judged
+    found_sounds: pd.DataFrame | None = None,  # clips table of candidates from elsewhere
     audio: bool = True,  # whether sound is written
     report: bool = True,  # whether report.html is written
     epochs: int | None = None,  # of the metric nets; None: see `default_epochs`
@@ -117,12 +118,13 @@ def forecast(
     deforming, sounding, rate = _calibrate(clips, Making(engine, 0, background, grid))
     epochs = epochs or default_epochs(len(clips))
     patches = sum(_part_patches(clips, part, labels, epochs, grid) for part, labels in found.parts.items())
-    seconds, nets, samples = clips.seconds.sum(), max(1, len(found.parts)), len(clips) * grid.versions
+    more, more_seconds = (0, 0.0) if found_sounds is None else (len(found_sounds), found_sounds.seconds.sum())
+    seconds, nets, samples = clips.seconds.sum(), max(1, len(found.parts)), len(clips) * grid.versions + more
     rows = {
-        "deform": (f"{samples} samples", deforming * seconds / jobs),
+        "deform": (f"{samples} samples", deforming * (seconds + more_seconds / grid.versions) / jobs),
         "learn metrics": (f"{nets} nets, {int(patches)} patches", patches / rate / min(jobs, nets)),
     }
-    sounds = sounding * seconds * (grid.versions - 1) / jobs  # of all deformed samples
+    sounds = sounding * (seconds * (grid.versions - 1) + more_seconds) / jobs  # of all deformed samples
     if audio:
         rows["write sound"] = (f"at most {samples} files", sounds)
     if report:

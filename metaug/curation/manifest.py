@@ -135,14 +135,19 @@ def read_manifest(
 
 # %% ../../nbs/curation/manifest.ipynb #ff107977
 def _manifest(clips, samples, judged, suffix, grid):
-    "A row for each original and each accepted sample, in the order of the samples table."
+    "A row for each original and each accepted sample, in the order of the samples table; `clips` holds candidates from elsewhere too."
     kept = judged[judged.accepted][[*SAMPLE_KEY, "votes"]]
     table = samples.merge(kept, on=SAMPLE_KEY, how="left", validate="one_to_one")
     table = table[table.votes.notna() | table.deformation.eq("original")]
-    table = table.merge(clips[["clip", "label", "fold", "source"]], on="clip", validate="many_to_one")
-    ending = np.where(table.deformation.eq("original"), "", "_" + table.deformation + table.level.astype(str))
+    known = clips.assign(suffix=clips.path.map(lambda path: Path(path).suffix))
+    table = table.merge(known[["clip", "label", "fold", "source", "suffix"]], on="clip", validate="many_to_one")
+    made_here = table.deformation.isin(grid.names)
+    ending = np.where(made_here, "_" + table.deformation + table.level.astype(str), "")
     stem = table["clip"].map(_file_names(clips, grid)) + ending
-    table = table.assign(path=stem + suffix, parameters=table.state, votes=table.votes.astype("Int64"))
+    copied = ~made_here & table.deformation.ne("original") & (suffix == ".flac")  # as it is
+    table = table.assign(
+        path=stem + np.where(copied, table.suffix, suffix), parameters=table.state, votes=table.votes.astype("Int64")
+    )
     columns = ["path", "label", "fold", "source", *SAMPLE_KEY, "parameters", "votes"]
     return table[columns].reset_index(drop=True), table.row.to_numpy()
 
@@ -157,8 +162,8 @@ def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
         target = Path(out) / row["path"]
         if target.with_suffix(".jams").exists():
             continue
-        made = y
-        if row["deformation"] != "original":
+        made, from_elsewhere = y, row["deformation"] not in ("original", *grid.names)
+        if row["deformation"] in grid.names:
             made = deform(
                 y,
                 deformation=row["deformation"],
@@ -170,7 +175,7 @@ def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
             )
         how = dict(label=label, background=background, grid=grid)
         jam = jams_of(dict(row, engine=engine), seconds=len(y) / SAMPLE_RATE, **how)
-        write_atomic(str(target), _flac(made))
+        write_atomic(str(target), Path(file).read_bytes() if from_elsewhere else _flac(made))
         write_atomic(str(target.with_suffix(".jams")), jam.dumps(indent=1).encode())
     return ""
 
@@ -183,12 +188,13 @@ def _write_all_sounds(out, manifest, clips, samples, making, jobs, progress):
     calls = (
         joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, making.background, making.grid)
         for c in clips[["clip", "label", "path"]].itertuples(index=False, name="Clip")
+        if c.clip in rows  # a candidate from elsewhere that wasn't accepted is not
     )
     made = in_parallel(calls, jobs)
-    failed = sorted(why for why in tqdm(made, total=len(clips), desc="sound", unit="clip", disable=not progress) if why)
+    failed = sorted(why for why in tqdm(made, total=len(rows), desc="sound", unit="clip", disable=not progress) if why)
     if failed:
         raise TaskError(
-            f"{len(failed)} of {len(clips)} clips could not be written, the others are there; {'; '.join(failed[:3])}"
+            f"{len(failed)} of {len(rows)} clips could not be written, the others are there; {'; '.join(failed[:3])}"
         )
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..augmentation.candidates import read_candidates
+from ..augmentation.candidates import gather, read_candidates, with_candidates
 from ..augmentation.grids import Making
 from ..augmentation.samples import prepare_store, store_key
 from ..core.checks import InputError
@@ -170,6 +170,7 @@ class _Writing(NamedTuple):
 
     out: Path
     found: Found
+    clips: pd.DataFrame  # clips table, with candidates from elsewhere
     store: LogMelStore
     judged: pd.DataFrame  # acceptance table
     making: Making
@@ -191,7 +192,7 @@ class _Writing(NamedTuple):
 
     def files(self, audio):
         "Sounds, or log-mels, of the originals and of what was accepted."
-        clips, samples = self.found.clips, self.store.samples
+        clips, samples = self.clips, self.store.samples
         manifest, rows = _manifest(clips, samples, self.judged, ".flac" if audio else ".npy", self.making.grid)
         if audio:
             _write_all_sounds(self.out, manifest, clips, samples, self.making, self.jobs, self.progress)
@@ -210,7 +211,7 @@ def select(
     source,  # a folder with a subfolder a class, or whatever else `load_clips` takes; or what `find` gave
     out: str | Path,  # new folder, or one that the same call has begun
     *,
-    candidates="paper",  # what is judged: grids (paper, harsh, a file), pipelines module:name; one or several
+    candidates="paper",  # what is judged, one or several: grids (paper, harsh, a file), pipelines module:name, folders, tables
     per_clip: int = 4,  # versions that a pipeline makes of each clip
     k: int = 5,  # neighbours that vote, 1 …
     engine: str = "spectral",  # spectral, rubberband or muda
@@ -232,28 +233,34 @@ def select(
     """
     out = Path(os.path.expanduser(out))
     files = [background] if isinstance(background, (str, Path)) else background or ()
-    grid = read_candidates(candidates, per_clip=per_clip).grid
-    making = Making(engine=engine, background=tuple(files), grid=grid)
+    wanted = read_candidates(candidates, per_clip=per_clip)
+    making = Making(engine=engine, background=tuple(files), grid=wanted.grid)
     found = source
     if not isinstance(source, Found):
         found = find(source, folds=folds, seed=seed, strict=strict, progress=progress)
     _check(found, out, k, epochs, engine)
+    for collection in wanted.collections:
+        refuse_among_sounds(out, collection)
+    gathered = gather(wanted, found.clips, data=found.source, seed=seed, strict=strict, tell=tell)
+    clips = with_candidates(found.clips, gathered)
     epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
     about = dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs)
-    claim_folder(out, about | dict(clips=store_key(found.clips, making)), by="metaug select")
+    claim_folder(out, about | dict(clips=store_key(clips, making)), by="metaug select")
     if tell:
-        how = dict(engine=engine, background=making.background, grid=grid, audio=audio, report=report)
-        tell(f"{found.text()}\n{forecast(found, epochs=epochs, jobs=jobs, **how).to_string(index=False)}")
+        how = dict(engine=engine, background=making.background, grid=wanted.grid, audio=audio, report=report)
+        how["found_sounds"] = gathered.rows
+        notes = "".join(f"\n  {note}" for note in gathered.notes)
+        tell(f"{found.text()}{notes}\n{forecast(found, epochs=epochs, jobs=jobs, **how).to_string(index=False)}")
     with sole_use(out, by="metaug select"):
-        store = _made_store(found, making, cache, jobs, progress)
+        store = _made_store(clips, making, cache, jobs, progress)
         judged, quality = _judge_parts(found, store, cache, k, epochs, seed, jobs, progress)
-        write = _Writing(out, found, store, judged, making, jobs, progress)
+        write = _Writing(out, found, clips, store, judged, making, jobs, progress)
         return write.all(quality, audio=audio, report=report)
 
 
-def _made_store(found, making, cache, jobs, progress):
+def _made_store(clips, making, cache, jobs, progress):
     "The log-mels, decoded once, before nets do so side by side."
-    key = prepare_store(found.clips, making, cache=cache, jobs=jobs, progress=progress)
+    key = prepare_store(clips, making, cache=cache, jobs=jobs, progress=progress)
     store = LogMelStore.open(f"{cache}/stores/{key}")
     ResidentMels.of(store)
     return store

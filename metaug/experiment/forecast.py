@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import joblib
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 from upath import UPath
@@ -20,8 +21,7 @@ from upath import UPath
 from ..augmentation.samples import deforming_rate, store_key
 from ..core.constants import FRAME, N_MELS, SAMPLE_RATE
 from ..core.tasks import _at_once
-from ..datasets.clips import load_clips
-from .checks import check
+from .checks import checked_clips
 from .protocol import Graph, plan
 from .settings import Settings, settings_from_anywhere
 from .work import WORK, open_store
@@ -32,9 +32,23 @@ from ..learning.training import RECIPES
 # %% ../../nbs/experiment/forecast.ipynb #fb764b4f
 def _samples_of(scheme, grid):
     "Samples of a clip that a scheme trains on, at most."
+    alone = scheme.removeprefix("only-")
     if scheme.startswith("only-"):
-        return 1 + len(grid.named(scheme.removeprefix("only-")).values)
+        return 1 + (len(grid.named(alone).values) if alone in grid.names else 0)
     return 1 if scheme == "none" else grid.versions
+
+
+def _from_elsewhere(clips):
+    "Which rows of a clips table are sounds that were made or found elsewhere."
+    return clips.maker.ne("") if "maker" in clips else pd.Series(False, clips.index)
+
+
+def _found_for(scheme, clips):
+    "Sounds from elsewhere that a scheme trains on, at most."
+    if scheme == "none" or "maker" not in clips:
+        return 0
+    makers, alone = clips.maker[_from_elsewhere(clips)], scheme.removeprefix("only-")
+    return int(makers.eq(alone).sum()) if scheme.startswith("only-") else len(makers)
 
 
 def _is_held_out(task, clips):
@@ -43,11 +57,14 @@ def _is_held_out(task, clips):
 
 def _epoch(task, clips, grid):
     "Patches that a training learns from in an epoch, and how many a step takes."
-    how, n = task.inputs, int((~_is_held_out(task, clips)).sum())
+    how, rest = task.inputs, clips[~_is_held_out(task, clips)]
+    n = int((~_from_elsewhere(rest)).sum())
     if how.get("net") == "npair":
         return n, 2 * clips.label.nunique()
-    samples = _samples_of(how["scheme"], grid) if how.get("budget") == "epochs" else PATCHES_PER_CLIP
-    return n * samples, RECIPES[how["recipe"]].bs
+    if how.get("budget") != "epochs":
+        return n * PATCHES_PER_CLIP, RECIPES[how["recipe"]].bs
+    samples = n * _samples_of(how["scheme"], grid) + _found_for(how["scheme"], rest)
+    return samples, RECIPES[how["recipe"]].bs
 
 
 def _steps_of(task, clips, grid):
@@ -62,7 +79,7 @@ def _patches(task, clips, grid):
     "Patches that a training goes through, scored ones at a third."
     if task.kind not in ("net", "classifier"):
         return 0
-    seconds = clips.seconds[_is_held_out(task, clips)]
+    seconds = clips.seconds[_is_held_out(task, clips) & ~_from_elsewhere(clips)]
     scored = sum(len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))) for s in seconds) / 3
     if task.inputs.get("net") == "npair":
         scored /= 5  # every fifth epoch
@@ -84,7 +101,9 @@ def _store_row(graph, clips, cache):
     "Clips of the store as tasks, and the seconds of sound that are to be deformed."
     path = UPath(cache) / "stores" / graph.store
     left = open_store(cache, graph.store).missing() if (path / "clips.parquet").exists() else range(len(clips))
-    return dict(tasks=len(clips), done=len(clips) - len(left)), float(clips.seconds.iloc[list(left)].sum())
+    share = np.where(_from_elsewhere(clips), 1 / graph.grid.versions, 1)  # of the work on a clip
+    seconds = float((clips.seconds * share).iloc[list(left)].sum())
+    return dict(tasks=len(clips), done=len(clips) - len(left)), seconds
 
 
 def outline(
@@ -192,8 +211,7 @@ def planned(
 ) -> tuple[pd.DataFrame, Graph]:  # clips table; tasks
     "Check a run and lay out its tasks; nothing is made. Raises `InputError` if it cannot give a result."
     settings = settings_from_anywhere(settings)
-    clips = load_clips(data, strict=True)
-    check(clips, settings)
+    clips = checked_clips(data, settings)
     return clips, Graph(store_key(clips, settings.making), clips.fold.unique().tolist(), settings)
 
 
@@ -238,10 +256,12 @@ def forecast_run(
     "Measure this machine for some seconds and say what a run would take. Raises `InputError` as `planned` does."
     clips, graph = planned(data, settings)
     rate, deforming = training_rate(), deforming_rate(clips, graph.settings.making)
-    frames = clips.seconds.sum() * SAMPLE_RATE / FRAME * graph.grid.versions
+    found = _from_elsewhere(clips)
+    versions = np.where(found, 1, graph.grid.versions)  # of each
+    frames = (clips.seconds * versions).sum() * SAMPLE_RATE / FRAME
     stages = outline(graph, clips, cache, rate=rate, deforming=deforming, jobs=jobs)
-    samples, size = graph.grid.versions * len(clips), int(frames * N_MELS * 2)
-    return Forecast(len(clips), samples, size, rate, deforming, plan(graph.folds), stages)
+    samples, size = int(versions.sum()), int(frames * N_MELS * 2)
+    return Forecast(int((~found).sum()), samples, size, rate, deforming, plan(graph.folds), stages)
 
 
 def dry_run(

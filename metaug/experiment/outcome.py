@@ -75,8 +75,8 @@ def _classifier_facts(graph, cache, arm, test):
     folders = [graph.classifiers[arm, test, v].folder(cache) for v in graph.valid_folds(test)]
     counts = pd.DataFrame([json.loads((f / "counts.json").read_text()) for f in folders]).mean(numeric_only=True)
     seconds = sum(json.loads((f / "task.json").read_text())["seconds"] for f in folders)
-    share = counts.n_train / (counts.n_original * graph.grid.versions)
-    accepted = (counts.n_train - counts.n_original) / counts.n_judged
+    share = counts.n_train / (counts.n_original + counts.n_judged)
+    accepted = (counts.n_train - counts.n_original) / max(counts.n_judged, 1)
     return dict(n_train=counts.n_train, share=share, acceptance=accepted, steps=int(counts.steps), seconds=seconds)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..augmentation.candidates import made_names
 from ..core.checks import InputError
 from ..core.plugins import source_digest
 from ..core.tasks import Task
@@ -50,7 +51,7 @@ class Graph:
     ):
         self.store, self.folds, self.settings = store, sorted(folds), settings
         self.tests = list(settings.folds or self.folds)
-        self.grid = settings.making.grid
+        self.grid = settings.judged.grid
         self.net_of: dict[str, str] = {}  # key of an acceptance → its judge
         self._known: dict[str, Task] = {}  # by key
         self._effects: dict[tuple, Task] = {}
@@ -156,7 +157,7 @@ class Graph:
 
     def _add_effects(self, on, test, seed):
         rows = []
-        for name in ("none", *(f"only-{deformation}" for deformation in self.grid.names)):
+        for name in ("none", *(f"only-{deformation}" for deformation in made_names(self.settings.judged))):
             arm = Arm(get_scheme(name), None, seed)
             if on == "validation":
                 counted = {v: [(self.classifier(arm, test, v).key, v)] for v in self.valid_folds(test)}

@@ -13,8 +13,7 @@ from upath import UPath
 from ..augmentation.samples import prepare_store
 from ..core.files import remove_partials
 from ..core.tasks import run_tasks, workers
-from ..datasets.clips import load_clips
-from .checks import check
+from .checks import checked_clips
 from .forecast import patches_bar
 from .outcome import Outcome, collect
 from .protocol import Graph
@@ -39,8 +38,7 @@ def experiment(
     done is kept).
     """
     settings = settings_from_anywhere(settings)
-    clips = load_clips(data, strict=True)  # a result names its clips: none is left out in silence
-    check(clips, settings)
+    clips = checked_clips(data, settings)
     cache = UPath(cache).absolute()
     remove_partials(cache)
     with workers(scheduler, cache) as where:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..augmentation.candidates import read_candidates
+from ..augmentation.candidates import Candidates, read_candidates
 from ..augmentation.grids import Making
 from ..core.checks import InputError
 from ..selection.schemes import Scheme
@@ -46,10 +46,15 @@ class Settings(_SettingsFields):
         return cls._make(tuple(v) if isinstance(v, (list, range)) else v for v in values)
 
     @property
+    def judged(self) -> Candidates:
+        "Give what is to be judged. Raises `InputError` for candidates that can't be read."
+        return read_candidates(self.candidates, per_clip=self.per_clip)
+
+    @property
     def making(self) -> Making:
         "Give what decides how the versions of a clip are made. Raises `InputError` for candidates that can't be read."
         files = (self.background,) if isinstance(self.background, (str, Path)) else self.background
-        return Making(self.engine, 0, tuple(files), read_candidates(self.candidates, per_clip=self.per_clip).grid)
+        return Making(self.engine, 0, tuple(files), self.judged.grid)
 
 
 class Arm(NamedTuple):

@@ -148,7 +148,7 @@ def _clips(
     if store is None:
         known = rows.drop_duplicates("clip").rename(columns={"part": "fold"}).assign(row=-1, frames=0)
     else:
-        originals = store.samples[store.samples.deformation.eq("original")]
+        originals = store.samples.drop_duplicates("clip")  # the first of a clip; what came from elsewhere is its own
         known = originals.merge(store.clips[["clip", "label", "fold"]], on="clip")
     known = known.set_index("clip")[["label", "fold", "row", "frames"]].reindex(names).rename_axis("clip").reset_index()
     known = known.fillna({"label": "unknown", "fold": 0, "row": -1, "frames": 0})

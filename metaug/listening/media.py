@@ -90,7 +90,8 @@ def why_silent(
     background=(),  # sound files that bgnoise was made with; none: generated
 ) -> dict[str, str]:  # deformation → why its sounds cannot be made again
     "Find the deformations of a store whose sounds would come out otherwise than they were judged."
-    names = [name for name in store.samples.deformation.unique() if name != "original"]
+    elsewhere = set(store.clips.maker) if "maker" in store.clips else set()  # what came from elsewhere is a recording
+    names = [name for name in store.samples.deformation.unique() if name not in {"original", *elsewhere}]
     made = dict(store.array.attrs["metaug"])
     try:
         grid = grid_of(made)
@@ -145,7 +146,8 @@ def _sample_sound(
     y, deformation = _recording(path), sample["deformation"]
     if deformation in ("stretch", "pitch1", "pitch2"):
         y = y[: 2 * PLAYED_SECONDS * SAMPLE_RATE]  # no slower than half, so that what is played is the same
-    if deformation != "original":
+    grid = grid_of(attrs)
+    if deformation in grid.names:
         y = deform(
             y,
             deformation=deformation,
@@ -154,7 +156,7 @@ def _sample_sound(
             seed=attrs["seed"],
             clip=sample["clip"],
             background=background,
-            grid=grid_of(attrs),
+            grid=grid,
         )
     return mp3(y)
 
