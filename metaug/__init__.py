@@ -2,7 +2,7 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name):
-    "`metaug.select`, `metaug.Accepting` and what belongs to them; imported when asked for, so that `import metaug` needs no torch."
+    "Import `metaug.select` and the like when they are asked for, so that `import metaug` needs no torch."
     if name not in ("Accepting", "select", "find", "forecast"):
         raise AttributeError(f"module 'metaug' has no attribute {name!r}")
     from . import curation
