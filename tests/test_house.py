@@ -467,7 +467,7 @@ VERBS = set(
     Remove Render Repeat Replay Report Resample Resolve Return Round Run Save Say Search Select Send Set Shift Show Shuffle
     Skip Sort Split Standardise Start Stop Store Stretch Take Test Time Train Transform Translate Try Turn Unpack Use Wait
     Walk Warn Watch Weigh Wrap Write
-    Bootstrap Compile Correct Correlate Digest Peak-normalise Project Sample Score Share Silence Sum Summarise
+    Bootstrap Compile Encode Correct Correlate Digest Peak-normalise Project Sample Score Share Silence Sum Summarise
     """.split()
 )  # first words of docstrings; add a verb when you need one
 
@@ -511,7 +511,7 @@ def poor_docstrings(code: str) -> list[str]:
             found += [f"{name} has no docstring"] if needed else []
             continue
         first, *rest = text.split()
-        if first not in VERBS or (rest[:1] == ["of"] and first != "Warn"):  # `Share of …` is a noun
+        if first.rstrip(",") not in VERBS or (rest[:1] == ["of"] and first != "Warn"):  # `Share of …` is a noun
             found.append(f"{name} begins with no verb: {text[:60]!r}")
         if not text.endswith((".", "?", "!")):
             found.append(f"{name} ends without a full stop: {text[-60:]!r}")
