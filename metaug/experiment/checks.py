@@ -155,7 +155,10 @@ def checked_clips(
     data: str,  # what `load_clips` takes
     settings: Settings,
 ) -> pd.DataFrame:  # clips table, and after the clips the candidates from elsewhere, with `maker` and `parent`
-    "Read what a run is about; warn of candidates left out. Raises `InputError` if it cannot give a result."
+    """Read all that a run is about, and warn of candidates that are left out.
+
+    Raises `InputError` if it cannot give a result.
+    """
     clips = load_clips(data, strict=True)
     check(clips, settings)
     gathered = gather(settings.judged, clips, data=data)
