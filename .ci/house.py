@@ -286,6 +286,8 @@ def write(
         return
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
+    if path.exists():
+        part.chmod(path.stat().st_mode)
     part.replace(path)
 
 

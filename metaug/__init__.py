@@ -1,8 +1,8 @@
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name):
-    "`metaug.select`, `metaug.Accepting` and what belongs to them; imported when asked for, so that `import metaug` needs no torch."
+    "Import `metaug.select`, `metaug.Accepting` and their like when asked for: `import metaug` needs no torch."
     if name not in ("Accepting", "select", "find", "forecast"):
         raise AttributeError(f"module 'metaug' has no attribute {name!r}")
     from . import curation

@@ -10,7 +10,10 @@ import click
 
 import metaug
 
-DATA_HELP = "generated, esc10, esc50, urbansound8k, a folder with one subfolder a class, or a CSV or Parquet with path,label[,fold,source]"
+DATA_HELP = (
+    "generated, esc10, esc50, urbansound8k, a folder with one subfolder a class, "
+    "or a CSV or Parquet with path,label[,fold,source]"
+)
 
 
 class Listed(click.ParamType):
@@ -241,7 +244,7 @@ def _local_folder(out):
 
 
 def _run_folder(out):
-    "A run's folder as URL or path, if there is such storage; `::`, which would make it a chain of URLs, may stand in a name."
+    "Give a run's folder as URL or path, if there is such storage; `::`, which chains URLs, may be part of a name."
     from metaug.core.files import refuse_private_memory, storage
 
     if not ("::" in out and "://" not in out):
@@ -260,7 +263,8 @@ def protocol_options(function):
                 type=Listed(str),
                 default="none,brute,metric,random",
                 show_default=True,
-                help="none brute class class-oracle metric random classifier weight only-<deformation>, or module:name of your own",
+                help="none brute class class-oracle metric random classifier weight only-<deformation>, "
+                "or module:name of your own",
             ),
             click.option(
                 "--k", type=Listed(int), default="5", show_default=True, help="neighbours, for schemes that have them"
@@ -274,7 +278,8 @@ def protocol_options(function):
                 "--recipe",
                 default="modern",
                 show_default=True,
-                help="paper (Adagrad, batch 256), modern (AdamW, batch 32, one cycle), smooth or mixup (modern with smoothed labels or blended patches)",
+                help="paper (Adagrad, batch 256), modern (AdamW, batch 32, one cycle), "
+                "smooth or mixup (modern with smoothed labels or blended patches)",
             ),
             click.option("--epochs", type=int, default=20, show_default=True, help="of the classifiers"),
             click.option("--metric-epochs", type=int, help="of the metric nets; three times --epochs by default"),

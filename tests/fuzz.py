@@ -5,18 +5,23 @@
     METAUG_FUZZ=100000 pytest tests/test_hostile.py
 
 Files are mutants of whole ones (bytes changed, cut, doubled, replaced by extreme numbers, swapped with another's),
-drawn by hypothesis, which makes a failing one small. The mutant at work is kept in `last-<reader>`, so that
-one that ends the process can be found.
+drawn by hypothesis, which makes a failing one small. Tables, folders and headers of sound are also put together
+from parts that people use (other separators, encodings and column names; splits, folds and tables in a folder; sizes
+that state more or less than there is). The input at work is kept in `last-<reader>`, so that one that ends the process
+can be found.
 """
 
+import csv as csv_module
 import io
 import json
 import os
 import resource
+import shutil
 import struct
 import sys
 import tempfile
 import time
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -153,13 +158,20 @@ def _four_sounds(folder):
     )
 
 
+def _check_clips(clips):
+    "What every table of clips keeps, wherever it comes from."
+    assert list(clips) == ["clip", "path", "label", "fold", "source", "seconds"] and clips["clip"].is_unique
+    assert len(clips) and clips.fold.ge(1).all() and all(map(os.path.isfile, clips.path))
+    assert all(o and o == unicodedata.normalize("NFC", o).strip() for o in clips.label)
+
+
 def _read_tables(folder):
     from metaug.datasets import load_clips
 
     def read(name, data):
         (folder / name).write_bytes(data)
-        clips = load_clips(folder / name, check=False)
-        assert list(clips) == ["clip", "path", "label", "fold", "source", "seconds"] and clips["clip"].is_unique
+        _check_clips(load_clips(folder / name, check=False))
+        (folder / name).unlink()
 
     return read
 
@@ -171,7 +183,226 @@ def csv(folder):
         rows[["path", "label"]].to_csv(index=False, quoting=1),
         rows.assign(label=["=1+1", "ü\n", "..", "a/b"]).to_csv(index=False),
     ]
-    return [("t.csv", text.encode()) for text in texts], _read_tables(folder)
+    others = [
+        ("t.csv", rows.to_csv(index=False, sep=";").encode("utf-16")),
+        ("t.tsv", rows.assign(start=0, end="9").to_csv(index=False, sep="\t").encode()),
+        (
+            "t.csv",
+            rows.rename(columns=dict(fold=" Split ")).replace({1: "train", 2: "test"}).to_csv(index=False).encode(),
+        ),
+        ("esc50.csv", b"filename,fold,target,category,esc10,src_file\n0.wav,1,0,dog,True,7\n1.wav,2.0,1,cow,0,8\n"),
+        ("UrbanSound8K.csv", b"slice_file_name,fsID,fold,class\n0.wav,7,1,dog\n1.wav,8,2,cow\n"),
+        ("metadata.csv", b"file_name,label\n0.wav,dog\n1.wav,cow\n"),
+    ]
+    return [*(("t.csv", text.encode()) for text in texts), *others], _read_tables(folder)
+
+
+COLUMN_NAMES = (
+    "path label fold source Path LABEL fold\u00a0 folds Fold. file_name filename category class split subset".split()
+)
+COLUMN_NAMES += "slice_file_name fsID esc10 src_file start end onset offset channel labels tags take target".split()
+COLUMN_NAMES += [" path", "label ", "", "fold id", "lable", "pfad", "\ufeffpath", '"path"', "path" * 99]
+CELLS = (
+    "0.wav 1.wav 2.wav 0.WAV ./3.wav ../x 9.wav dog cat Dog dog,cat dog;cat train test valid fold1 1 2 1.0 0 -1".split()
+)
+CELLS += [
+    "dog ",
+    " 0.wav",
+    "0.wav ",
+    ".\\\\0.wav",
+    "e\u0301.wav",
+    "\u00e9.wav",
+    "\u00e9",
+    "e\u0301",
+    "True",
+    "0.5",
+    "1e999",
+    "nan",
+]
+CELLS += [
+    "",
+    "\u200b",
+    "\x1c",
+    "a\nb",
+    '"',
+    "'",
+    "9" * 400,
+    "x" * 300,
+    "/",
+    "..",
+    ".",
+    "~",
+    "\u202edog",
+    "=1+1",
+    "C:\\\\0.wav",
+]
+
+
+@st.composite
+def any_table(draw):
+    "A table from column names and cells that people use; name of the file, and its bytes."
+    columns = draw(st.lists(st.sampled_from(COLUMN_NAMES), min_size=1, max_size=6))
+    if draw(st.booleans()):
+        columns = [
+            *draw(st.sampled_from([["path", "label"], ["filename", "category", "fold"], ["file_name", "label"]])),
+            *columns,
+        ]
+    rows = draw(st.lists(st.lists(st.sampled_from(CELLS), min_size=0, max_size=len(columns) + 1), max_size=6))
+    if "path" in columns and "label" in columns and draw(st.booleans()):
+        columns = [o for i, o in enumerate(columns) if o not in columns[:i]]
+        rows = rows or [[]]
+        at, what = columns.index("path"), columns.index("label")
+        rows = [(o + [""] * len(columns))[: len(columns)] for o in rows]
+        for number, row in enumerate(rows):
+            row[at], row[what] = f"{number % 4}.wav", row[what] or "dog"
+    name = draw(st.sampled_from(["t.csv", "t.tsv", "esc50.csv", "UrbanSound8K.csv", "metadata.csv", "t.parquet"]))
+    if name == "t.parquet":
+        whole = [(o + [""] * len(columns))[: len(columns)] for o in rows]
+        unique = list(dict.fromkeys(columns))
+        out = io.BytesIO()
+        pd.DataFrame(whole, columns=columns).loc[:, ~pd.Index(columns).duplicated()][unique].to_parquet(out)
+        return name, out.getvalue()
+    separator, end = draw(st.sampled_from(",;\t|")), draw(st.sampled_from(["\n", "\r\n"]))
+    if draw(st.booleans()):  # as a program writes it
+        out = io.StringIO(newline="")
+        writer = csv_module.writer(out, delimiter=separator, lineterminator=end)
+        writer.writerows([columns, *(o[: len(columns)] for o in rows)])
+        return name, out.getvalue().encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])), "replace")
+    lines = [separator.join(o) for o in [columns, *rows]]
+    text = end.join(lines) + draw(st.sampled_from([end, "", end + separator * 3 + end, "\0", '"', "," * 9000]))
+    encodings = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252", "utf-32"]
+    return name, text.encode(draw(st.sampled_from(encodings)), "replace")
+
+
+def tables(folder):
+    rows = _four_sounds(folder)
+    sf.write(folder / "e\u0301.wav", sine(80), 8000)
+    return [("t.csv", rows.to_csv(index=False).encode())], _read_tables(folder), any_table()
+
+
+FOLDERS = (
+    "dog cat Dog train test valid Training fold1 fold2 fold3 fold10 split0 extra audio meta metadata data esc".split()
+)
+FOLDERS += ["e\u0301", "\u00e9", ".hidden", "001 - Dog bark", "002 - Rain", "dog ", "a,b", "x" * 99]
+FILES = "0.wav 1.wav 2.wav 1-10-A.ogg 2-20-A.ogg 100-1-0-0.wav notes.txt image.jpg noending readme.md x.sph".split()
+FILES += ["y.m4a", "._0.wav"]
+FOLDER_TABLES = {
+    "clips.csv": ["path,label,fold\ndog/0.wav,dog,1\ncat/1.wav,cat,2\n", "path,label\n", "x"],
+    "metadata.csv": [
+        "file_name,label\ndog/0.wav,dog\n",
+        "file_name\n0.wav\n",
+        "a,b\n1,2\n",
+        "file_name,label\n0.wav,dog\n",
+    ],
+    "esc50.csv": ["filename,fold,category,esc10\n0.wav,1,dog,1\n1.wav,2.0,cow,0\n", "filename,fold\n"],
+    "UrbanSound8K.csv": ["slice_file_name,fold,class\n100-1-0-0.wav,1.0,dog\n0.wav,2,cat\n", ""],
+    "manifest.csv": ["path,label\ndog/0.wav,dog\n"],
+    ".metaug.json": ["{}"],
+}
+
+
+@st.composite
+def any_folder(draw):
+    "A folder of sounds, splits, folds and tables: what lies where, as JSON."
+    where = st.lists(st.sampled_from(FOLDERS), max_size=4)
+    if draw(st.booleans()):
+        few = draw(st.lists(st.sampled_from(FOLDERS), min_size=1, max_size=3, unique=True))
+        where = st.lists(st.sampled_from(few), min_size=1, max_size=3)
+    files = draw(st.lists(st.tuples(where, st.sampled_from(FILES)), min_size=1, max_size=10))
+    names = draw(st.lists(st.tuples(where, st.sampled_from(sorted(FOLDER_TABLES)), st.integers(0, 3)), max_size=2))
+    written = [
+        ["/".join([*place, name]), FOLDER_TABLES[name][i % len(FOLDER_TABLES[name])]] for place, name, i in names
+    ]
+    return "tree", json.dumps(dict(sounds=["/".join([*place, name]) for place, name in files], tables=written)).encode()
+
+
+def layouts(folder):
+    from metaug.datasets import survey
+    from metaug.datasets import load_clips
+
+    sf.write(folder / "one.wav", sine(80), 8000)
+
+    def read(name, data):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        tree = json.loads(data)
+        for o in tree["sounds"]:
+            (folder / name / o).parent.mkdir(parents=True, exist_ok=True)
+            if o.endswith((".txt", ".jpg", ".md", ".m4a")):
+                (folder / name / o).write_text("no sound")
+            elif not (folder / name / o).exists():
+                os.link(folder / "one.wav", folder / name / o)
+        for o, text in tree["tables"]:
+            (folder / name / o).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name / o).write_text(text)
+        _check_clips(load_clips(folder / name, check=False))
+        if len(data) % 8 == 0:
+            json.dumps(survey(folder / name).as_dict(), allow_nan=False)
+
+    whole = dict(sounds=["dog/0.wav", "cat/1.wav", "cat/2.wav"], tables=[])
+    return [("tree", json.dumps(whole).encode())], read, any_folder()
+
+
+@st.composite
+def any_header(draw, corpus):
+    "A whole file whose first bytes state other sizes, with another end."
+    name, data = draw(st.sampled_from(corpus))
+    data, size = bytearray(data), len(data)
+    sizes = [
+        0,
+        1,
+        2,
+        24,
+        size // 4,
+        size // 2,
+        size,
+        size + 1,
+        2 * size,
+        9 * size,
+        2**31 - 1,
+        2**31,
+        2**32 - 1,
+        2**32 - 8,
+    ]
+    for _ in range(draw(st.integers(0, 3))):
+        fmt = draw(st.sampled_from(["<I", ">I", "<Q", ">Q", "<H"]))
+        value = draw(st.sampled_from(sizes + [2**41, 2**63 - 1, 2**63, 2**64 - 1])) % 2 ** (8 * struct.calcsize(fmt))
+        marks = [
+            data.find(o) for o in (b"data", b"ds64", b"SSND", b"COMM", b"fmt ", b"RIFF", b"fLaC", b"riff", b".snd")
+        ]
+        at = draw(st.sampled_from([o for o in marks if o >= 0] or [0])) + draw(st.sampled_from([4, 8, 12, 16, 20, 24]))
+        if at + struct.calcsize(fmt) <= len(data):
+            struct.pack_into(fmt, data, at, value)
+    tails = [
+        b"",
+        bytes(3),
+        bytes(5000),
+        b"\x7f" * 5000,
+        b"LIST\x04\0\0\0abcd",
+        b"ID3" + bytes(900),
+        b"APETAGEX",
+        bytes(data),
+    ]
+    kept = int(draw(st.sampled_from([1, 1, 1, 0.999, 0.9, 0.5, 0.05])) * len(data))
+    return name, bytes(data[:kept]) + draw(st.sampled_from(tails))
+
+
+def headers(folder):
+    from metaug.datasets import read_recording
+
+    corpus, read = audio(folder)
+    sf.write(folder / "l.wav", sine(700), 8000, format="WAVEX")
+    corpus.append(("l.wav", (folder / "l.wav").read_bytes()))
+
+    def read_both(name, data):
+        (folder / name).write_bytes(data)
+        try:
+            y, rate = read_recording(folder / name, audible=True)
+            assert len(y) >= 0.1 * rate and y.std() > 0
+        except InputError as e:
+            assert name in str(e) and "\n" not in str(e)
+        read(name, data)
+
+    return corpus, read_both, any_header(corpus)
 
 
 def parquet(folder):
@@ -296,8 +527,11 @@ def run(folder):
     return list(whole.items()), read
 
 
-READERS = {f.__name__: f for f in (audio, csv, parquet, jams, store, weights, manifest, run)}
-SHARES = dict(audio=0.3, csv=0.1, parquet=0.1, jams=0.15, store=0.1, weights=0.1, manifest=0.1, run=0.05)
+READERS = {f.__name__: f for f in (audio, headers, csv, tables, layouts, parquet, jams, store, weights, manifest, run)}
+SHARES = dict(
+    audio=0.15, headers=0.15, csv=0.05, tables=0.1, layouts=0.1, parquet=0.1, jams=0.1, store=0.1, weights=0.05,
+    manifest=0.05, run=0.05,
+)  # fmt: skip
 
 
 def fuzz(reader: str, count: int, *, seed: int = 0, keep: Path | None = None) -> dict:
@@ -305,7 +539,7 @@ def fuzz(reader: str, count: int, *, seed: int = 0, keep: Path | None = None) ->
     told = dict(reader=reader, inputs=0, refused=0, longest=0.0)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        corpus, read = READERS[reader](Path(folder))
+        corpus, read, *others = READERS[reader](Path(folder))
         for name, data in corpus:
             read(name, data)  # whole ones are read
 
@@ -317,7 +551,7 @@ def fuzz(reader: str, count: int, *, seed: int = 0, keep: Path | None = None) ->
             suppress_health_check=list(HealthCheck),
             phases=[Phase.generate, Phase.shrink],
         )
-        @given(files(corpus))
+        @given(*others or [files(corpus)])
         def try_one(file):
             name, data = file
             if keep:

@@ -1,6 +1,7 @@
 """Building a store: the same bytes however it is built, killed, doubled or broken; odd clips; sound for other tools."""
 
 import hashlib
+import struct
 import json
 import os
 import random
@@ -352,8 +353,35 @@ def test_short_recordings_are_repeated():
 
 def test_a_changed_file_is_read_again(tmp_path):
     for value in (0.1, 0.2):
-        soundfile.write(tmp_path / "n.wav", np.full(3000 + int(10 * value), value), 44100)
+        y = value + 0.01 * np.sin(np.arange(6000 + int(10 * value)))
+        soundfile.write(tmp_path / "n.wav", y, 44100)
         assert load_background([tmp_path / "n.wav"])[0].samples[0] == pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name, why",
+    [("silent.wav", "is silent"), ("one.wav", "must last"), ("cut.wav", "cut short"), ("piped.flac", "no length"),
+     ("joined.mp3", "can be read"), ("folder", "is a folder"), ("", "empty"), ("gone.wav", "no such file"),
+     ("text.wav", "not a sound file"), ("unfinished.wav", "unfinished")],
+)  # fmt: skip
+def test_recordings_get_the_checks_that_clips_get(tmp_path, name, why):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * 44100)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.wav").write_text("no sound")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(44100), 44100)
+    soundfile.write(tmp_path / "one.wav", noise[:1], 44100)
+    for whole in ("n.wav", "n.flac", "n.mp3"):
+        soundfile.write(tmp_path / whole, noise, 44100)
+    data = bytearray((tmp_path / "n.wav").read_bytes())
+    (tmp_path / "cut.wav").write_bytes(data[:90_000])
+    struct.pack_into("<I", data, data.index(b"data") + 4, 0)
+    (tmp_path / "unfinished.wav").write_bytes(data)
+    (tmp_path / "joined.mp3").write_bytes((tmp_path / "n.mp3").read_bytes() * 2)
+    data = bytearray((tmp_path / "n.flac").read_bytes())
+    struct.pack_into(">Q", data, 18, struct.unpack_from(">Q", data, 18)[0] >> 36 << 36)
+    (tmp_path / "piped.flac").write_bytes(data)
+    with pytest.raises(InputError, match=why):
+        load_background([tmp_path / name if name else ""])
 
 
 def test_generated_noise_is_always_the_same():

@@ -316,7 +316,7 @@ def test_search_finds_npair_loss(browser, site):
 
 
 def test_a_player_of_the_site_plays(browser, site):
-    browser.get(f"{site[1]}/nbs/02_augmentation.html")
+    browser.get(f"{site[1]}/nbs/listening/media.html")
     browser.execute_script("window.player = document.querySelector('audio'); player.loop = true; player.play()")
     until(browser, "!player.paused && player.currentTime > 0")
 

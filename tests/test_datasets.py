@@ -9,7 +9,7 @@ import numpy as np, pandas as pd, pytest, soundfile as sf
 from metaug.datasets import sounds
 from metaug.datasets import facts
 from metaug.datasets import published
-from metaug.datasets import generated
+from metaug.datasets import generated as generated_room
 from metaug import datasets
 from metaug.datasets import (
     ARCHIVES,
@@ -358,7 +358,7 @@ def test_words_that_pandas_takes_for_missing_are_labels(tmp_path):
     "change, parts",
     [
         (lambda t: t.drop(columns="label"), ["column label is missing", "it has path"]),
-        (lambda t: t.rename(columns=str.upper), ["column path is missing"]),
+        (lambda t: t.rename(columns=dict(path="paths")), ["column path is missing", "if paths is the path, call it"]),
         (lambda t: t.iloc[:0], ["holds no rows"]),
         (lambda t: t.assign(path=t.path.replace("sound/cat/1.wav", "sound/cat/9.wav")), ["9.wav: no such file"]),
         (lambda t: pd.concat([t, t.iloc[:1]]), ["0.wav: stands in two rows"]),
@@ -801,14 +801,16 @@ def test_generated_is_kept_and_guarded(tmp_path, generated):
 
 def test_seeds_differ(generated):
     rng = lambda seed: np.random.default_rng(np.random.SeedSequence([seed, 0, 1]))
-    assert not np.array_equal(generated._source(rng(0), "bark", 44100), generated._source(rng(1), "bark", 44100))
+    assert not np.array_equal(
+        generated_room._source(rng(0), "bark", 44100), generated_room._source(rng(1), "bark", 44100)
+    )
 
 
 def test_global_random_state_is_untouched(tmp_path):
     np.random.seed(5)
     before = np.random.get_state()[1].copy()
     load_clips(tree(tmp_path, a=3, b=3), n_folds=3)
-    generated._source(np.random.default_rng(0), "tune", 4410)
+    generated_room._source(np.random.default_rng(0), "tune", 4410)
     assert np.array_equal(np.random.get_state()[1], before)
 
 
@@ -991,3 +993,540 @@ def test_what_a_table_says_wrong_names_the_table(tmp_path):
     )
     rows.to_csv(tmp_path / "mine.csv", index=False)
     refused(lambda: load_clips(tmp_path / "mine.csv"), "mine.csv: fold must be a whole number >= 1, got", "0")
+
+
+# ---- what people bring: splits, folds, columns, labels, editions, endings
+
+
+def said(source, **how):
+    "The clips, and what was warned of in one text."
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        clips = load_clips(source, **{"n_folds": 2, **how})
+    return clips, "\n".join(str(o.message) for o in told)
+
+
+def found(source):
+    "The kinds of findings of a survey."
+    return set(datasets.survey(source).findings.finding)
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "valid", "test"), ("Training", "dev", "eval"), ("train_set", "val", "test")]
+)
+@pytest.mark.parametrize("between", ["", "audio/"])
+def test_three_splits_are_folds(tmp_path, names, between):
+    for part in names:
+        tree(tmp_path / part / between, cat=2, dog=2)
+    clips, told = said(tmp_path)
+    assert set(clips.label) == {"cat", "dog"} and "split" in told
+    folds = {part: set(clips.fold[clips["clip"].str.startswith(f"{part}/")]) for part in names}
+    assert folds == {part: {number} for number, part in enumerate(names, 1)}
+    assert "split" in found(tmp_path)
+
+
+def test_two_splits_are_told_and_folds_are_drawn(tmp_path):
+    for part in ("train", "test"):
+        tree(tmp_path / part, cat=3, dog=3)
+    collection = datasets.read_collection(tmp_path, n_folds=3)
+    assert set(collection.clips.label) == {"cat", "dog"} and collection.made_folds
+    assert "too few to serve" in collection.notes[0]["detail"]
+
+
+def test_splits_below_the_classes_are_folds(tmp_path):
+    for label in ("cat", "dog"):
+        tree(tmp_path / label, train=2, valid=1, test=1)
+    clips, told = said(tmp_path)
+    assert set(clips.label) == {"cat", "dog"} and sorted(clips.fold) == [1] * 4 + [2] * 2 + [3] * 2 and "split" in told
+
+
+def test_train_is_a_class_beside_others(tmp_path):
+    assert set(load_clips(tree(tmp_path, bus=2, tram=2, train=2), n_folds=2).label) == {"bus", "tram", "train"}
+    labels = {"train horn", "test tone", "dog"}
+    assert set(load_clips(tree(tmp_path / "b", **dict.fromkeys(labels, 2)), n_folds=2).label) == labels
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_classes_in_folders_of_folds(tmp_path, first):
+    for fold in range(first, first + 3):
+        tree(tmp_path / f"fold{fold}", cat=2, dog=2)
+    clips, _ = said(tmp_path)
+    assert set(clips.label) == {"cat", "dog"} and sorted(set(clips.fold)) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "names, why",
+    [
+        (("fold1", "fold2", "extra"), "extra does not"),
+        (("fold1", "dog"), "dog does not"),
+        (("train", "test", "noise"), "noise does not"),
+        (("split_1", "split_2"), "split_1 is a fold"),
+        (("train", "test"), "is a split, not a class"),
+        (("FSD50K.dev_audio", "FSD50K.eval_audio"), "is a split, not a class"),
+    ],
+)
+def test_folders_that_could_be_read_in_two_ways(tmp_path, names, why):
+    tree(tmp_path, **dict.fromkeys(names, 3))
+    refused(lambda: datasets.survey(tmp_path), why)
+
+
+def test_a_folder_too_high_names_the_one_to_give(tmp_path):
+    tree(tmp_path / "all" / "mine", cat=2, dog=2)
+    refused(lambda: datasets.survey(tmp_path), "in subfolders of all (mine)", f"give {tmp_path / 'all'}")
+    refused(lambda: datasets.survey(tmp_path / "all"), "in subfolders of mine (cat, dog)", "give")
+    esc50(tmp_path / "two" / "ESC-50-master")
+    tree(tmp_path / "two" / "other", cat=2)
+    refused(lambda: datasets.survey(tmp_path / "two"), "ESC-50-master")
+
+
+def test_classes_two_levels_deep_are_told(tmp_path):
+    for speaker in ("ann", "bob"):
+        tree(tmp_path / speaker, yes=2, no=2)
+    clips, told = said(tmp_path)
+    assert set(clips.label) == {"ann", "bob"} and "deep folders" in told and "deep folders" in found(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Fold", " fold", "fold ", "FOLD", "fold\u00a0"])
+def test_a_column_nearly_named_right_is_read(tmp_path, name):
+    table(tmp_path, fold=[1, 2, 3, 4] * 2).rename(columns={"fold": name}).to_csv(tmp_path / "t.csv", index=False)
+    assert load_clips(tmp_path / "t.csv").fold.tolist() == [1, 2, 3, 4] * 2
+
+
+@pytest.mark.parametrize(
+    "column, value",
+    [
+        ("folds", 1), ("fold_id", 1), ("flod", 1), ("kfold", 1), ("speaker", "ann"), ("group", 1), ("src_file", "a"),
+        ("channel", 0), ("onset", 7), ("Start Time", 9), ("offset", 99), ("tags", "a;b"), ("labels", "a"),
+        ("secondary_labels", "x"), ("split", "train"), ("subset", "3"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_columns_with_a_meaning_are_not_passed_over_in_silence(tmp_path, column, value, suffix):
+    rows, path = table(tmp_path, **{column: value}), tmp_path / f"t.{suffix}"
+    rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path)
+    _, told = said(path)
+    assert "column not read" in told and column.lower().replace(" ", "_") in told.lower().replace(" ", "_")
+    assert "column not read" in found(path)
+
+
+def test_columns_without_a_meaning_are_passed_over(tmp_path):
+    table(tmp_path, comment="loud", folder="x", microphone=3, folds="").to_csv(tmp_path / "t.csv", index=False)
+    assert said(tmp_path / "t.csv")[1] == ""
+
+
+def test_a_list_in_parquet_is_told(tmp_path):
+    table(tmp_path).assign(tags=[["a", "b"]] * 8, audio=[dict(bytes=b"x")] * 8).to_parquet(tmp_path / "t.parquet")
+    assert "tags" in said(tmp_path / "t.parquet")[1]
+
+
+@pytest.mark.parametrize("names", [("start", "end"), ("onset", "offset"), ("Begin", "Stop")])
+def test_parts_of_files_are_refused(tmp_path, names):
+    times = dict(zip(names, (0.05, 0.1)))
+    table(tmp_path, **times).to_csv(tmp_path / "t.csv", index=False)
+    refused(lambda: load_clips(tmp_path / "t.csv"), "0.wav: its row is for 0.05 to 0.1 s of 0.2 s", "not read")
+    rows = table(tmp_path, **times)
+    pd.concat([rows, rows.assign(label="eel")]).to_csv(tmp_path / "t.csv", index=False)
+    refused(lambda: load_clips(tmp_path / "t.csv"), "several rows", "times within a file are not read")
+
+
+def test_times_within_an_original_are_no_parts(tmp_path):
+    table(tmp_path, start=3.5, end=3.7).to_csv(tmp_path / "t.csv", index=False)
+    clips, told = said(tmp_path / "t.csv")
+    assert len(clips) == 8 and "times within a file are not read" in told
+
+
+def test_splits_in_a_table(tmp_path):
+    table(tmp_path, Split=["train", "train", "val", "test"] * 2).to_csv(tmp_path / "t.csv", index=False)
+    clips, told = said(tmp_path / "t.csv")
+    assert clips.fold.tolist() == [1, 1, 2, 3] * 2 and "taken as folds" in told
+    table(tmp_path, fold=["fold1", "Fold 2", "fold_1", "2.0"] * 2).to_csv(tmp_path / "t.csv", index=False)
+    assert load_clips(tmp_path / "t.csv").fold.tolist() == [1, 2] * 4
+
+
+@pytest.mark.parametrize(
+    "other", [" cat", "cat ", "cat\u00a0", "cat\t", "\ufeffcat", "c\u200bat"], ids=lambda o: ascii(o)
+)
+def test_labels_are_stripped(tmp_path, other):
+    table(tmp_path).assign(label=["cat", other] * 2 + ["dog"] * 4).to_csv(tmp_path / "t.csv", index=False)
+    clips, told = said(tmp_path / "t.csv")
+    assert set(clips.label) == {"cat", "dog"} and "read as cat" in told
+
+
+def test_labels_are_in_one_unicode_form(tmp_path):
+    for i, label in enumerate(("\u00fcbung", "u\u0308bung")):
+        put(tmp_path / label / f"{i}.wav")
+    tree(tmp_path, dog=2)
+    clips, _ = said(tmp_path)
+    assert clips.label.value_counts().to_dict() == {"\u00fcbung": 2, "dog": 2}
+
+
+@pytest.mark.parametrize(
+    "labels", [("Dog", "dog"), ("dog bark", "dog_bark"), ("dog-bark", "Dog Bark"), ("\uff24og", "dog")]
+)
+def test_labels_that_look_alike_are_findings(tmp_path, labels):
+    tree(tmp_path, **dict.fromkeys(labels, 2), rain=2)
+    clips, told = said(tmp_path)
+    assert clips.label.nunique() == 3 and "labels alike" in told and "labels alike" in found(tmp_path)
+
+
+def test_several_labels_in_a_field_are_told(tmp_path):
+    table(tmp_path).assign(label=["cat", "cat;dog"] * 2 + ["dog"] * 4).to_csv(tmp_path / "t.csv", index=False)
+    assert "several labels" in said(tmp_path / "t.csv")[1]
+    assert "several labels" not in said(tree(tmp_path / "n", **{"speech, child": 2, "dog": 2}))[1]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_in_the_other_unicode_form_are_found(tmp_path, form):
+    import unicodedata
+
+    other = "NFD" if form == "NFC" else "NFC"
+    for i in range(4):
+        put(tmp_path / unicodedata.normalize(form, "\u00e9t\u00e9") / unicodedata.normalize(other, f"\u00fc {i}.wav"))
+    rows = dict(
+        path=[unicodedata.normalize(other, f"\u00e9t\u00e9/\u00fc {i}.wav") for i in range(4)], label=list("aabb")
+    )
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    assert len(load_clips(tmp_path / "t.csv", n_folds=2)) == 4
+
+
+@pytest.mark.parametrize("change", [lambda o: o.replace("/", "\\"), str.upper, lambda o: f" {o} ", lambda o: f"./{o}"])
+def test_names_as_other_systems_write_them_are_found(tmp_path, change):
+    rows = table(tmp_path)
+    rows.assign(path=rows.path.map(change)).to_csv(tmp_path / "t.csv", index=False)
+    assert len(load_clips(tmp_path / "t.csv", n_folds=2)) == 8
+
+
+def kept(root, place, name, columns, rows):
+    "Sounds of a published collection in some place, and its table."
+    for row in rows:
+        put(root / place.format(fold=int(float(row[1]))) / row[0])
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows, columns=columns.split()).to_csv(root / name, index=False)
+    return root
+
+
+ESC50_ROWS = [
+    (f"{fold}-{10 * c + fold}-A-{c}.wav", fold, name, int(name != "cow"), 10 * c + fold)
+    for c, name in enumerate(("dog", "rain", "cow"))
+    for fold in (1, 2)
+]
+
+
+@pytest.mark.parametrize("place", ["audio", "audio/audio", "."])
+@pytest.mark.parametrize("name", ["meta/esc50.csv", "esc50.csv", "ESC50.csv"])
+@pytest.mark.parametrize("folds", [int, float])
+def test_editions_of_esc50(tmp_path, monkeypatch, place, name, folds):
+    rows = [(o[0], folds(o[1]), *o[2:]) for o in ESC50_ROWS]
+    root = kept(tmp_path / "ESC-50", place, name, "filename fold category esc10 src_file", rows)
+    monkeypatch.setenv("METAUG_DATA", str(tmp_path))
+    for source in (root, root / name, "esc50"):
+        clips = load_clips(source)
+        assert sorted(clips.label) == ["cow", "cow", "dog", "dog", "rain", "rain"]
+        assert set(clips.fold) == {1, 2} and set(clips.source) == {"1", "2", "11", "12", "21", "22"}
+    assert set(load_clips("esc10").label) == {"dog", "rain"}
+
+
+def test_esc10_without_its_column(tmp_path, monkeypatch):
+    monkeypatch.setenv("METAUG_DATA", str(tmp_path))
+    rows = [o[:3] for o in ESC50_ROWS]
+    kept(tmp_path / "ESC-50", "audio", "esc50.csv", "filename fold category", rows)
+    clips = load_clips("esc10")
+    assert set(clips.label) == {"dog", "rain"} and set(clips.source) == {"1", "2", "11", "12"}
+    kept(tmp_path / "ESC-50", "audio", "esc50.csv", "filename fold category esc10", [(*o, 0) for o in rows])
+    refused(lambda: load_clips("esc10"), "esc50.csv: has no clip of ESC-10")
+    refused(lambda: datasets.survey("esc10"), "has no clip of ESC-10")
+
+
+@pytest.mark.parametrize("place", ["audio/fold{fold}", "fold{fold}", "audio", "."])
+@pytest.mark.parametrize("name", ["metadata/UrbanSound8K.csv", "UrbanSound8K.csv"])
+@pytest.mark.parametrize("folds", [int, float])
+def test_editions_of_urbansound8k(tmp_path, place, name, folds):
+    rows = [
+        (f"{100 * f + c}-{c}-0-0.wav", folds(f), label) for f in (1, 2, 3) for c, label in enumerate(("dog", "siren"))
+    ]
+    root = kept(tmp_path, place, name, "slice_file_name fold class", rows)
+    for source in (root, root / name):
+        clips = load_clips(source)
+        assert (
+            len(clips) == 6 and set(clips.fold) == {1, 2, 3} and set(clips.source) == {o[0].split("-")[0] for o in rows}
+        )
+
+
+def test_folders_of_hugging_face(tmp_path):
+    rows = table(tmp_path / "a").rename(columns=dict(path="file_name"))
+    rows.to_csv(tmp_path / "a" / "metadata.csv", index=False)
+    put(tmp_path / "a" / "sound" / "unnamed.wav")
+    clips, told = said(tmp_path / "a")
+    assert len(clips) == 8 and "in no row: 1 sounds" in told
+    assert len(load_clips(tmp_path / "a" / "metadata.csv", n_folds=2)) == 8
+    rows.to_parquet(tmp_path / "a" / "metadata.parquet")
+    (tmp_path / "a" / "metadata.csv").write_text("title\nsomething else\n")
+    assert set(load_clips(tree(tmp_path / "b", cat=2, dog=2), n_folds=2).label) == {"cat", "dog"}
+    for part in ("train", "validation", "test"):
+        rows = table(tmp_path / "c" / part).rename(columns=dict(path="file_name"))
+        rows.to_csv(tmp_path / "c" / part / "metadata.csv", index=False)
+    clips, _ = said(tmp_path / "c")
+    assert len(clips) == 24 and sorted(set(clips.fold)) == [1, 2, 3] and set(clips.label) == {"cat", "dog"}
+
+
+@pytest.mark.parametrize("how", [dict(format="NIST"), dict(format="WAV"), dict(format="VOC"), dict(format="FLAC")])
+@pytest.mark.parametrize("name", ["a", "a.xyz", "a.dat", "a.WAV.bak"])
+def test_what_libsndfile_reads_is_read_whatever_its_ending(tmp_path, how, name):
+    tree(tmp_path, cat=2, dog=2)
+    put(tmp_path / "dog" / name, **how)
+    assert len(load_clips(tmp_path, n_folds=2)) == 5
+
+
+def test_what_is_passed_over_is_counted(tmp_path, capfd):
+    tree(tmp_path, cat=2, dog=2)
+    (tmp_path / "cat" / "a.txt").write_text("a")
+    (tmp_path / "cat" / "B.TXT").write_bytes("path\tlabel\n".encode("utf-16") * 400)
+    (tmp_path / "dog" / "x.zip").write_bytes(b"PK")
+    (tmp_path / "LICENSE").write_text("free")
+    here = datasets.survey(tmp_path)
+    assert here.passed_over == {".txt": 2, ".zip": 1, "": 1} and here.as_dict()["passed_over"] == here.passed_over
+    assert "1 without ending, 2 .txt, 1 .zip" in here.text() and not capfd.readouterr().err
+    for path in tmp_path.rglob("*.wav"):
+        path.unlink()
+    refused(lambda: datasets.survey(tmp_path), "no sound in a subfolder", "passed over: 1 without ending, 2 .txt")
+
+
+# ---- headers
+
+
+def restated_wav(path, share, *, tail=b"", suffix="wav", quiet=0):
+    "A sound whose header states a share of what is there."
+    y = np.concatenate([np.zeros(quiet), sine(44100)])
+    put(path, y, 44100)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    size = struct.unpack_from("<I", data, at)[0]
+    struct.pack_into("<I", data, at, int(share * size) // 2 * 2)
+    path.write_bytes(data + tail)
+    return path
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3])
+@pytest.mark.parametrize("quiet", [0, 20_000])
+def test_an_unfinished_wav_is_told(tmp_path, share, quiet):
+    path = restated_wav(tmp_path / "a.wav", share, quiet=quiet)
+    refused(lambda: read_audio(path), "a.wav: its header is unfinished", "more stand behind")
+    assert "unfinished" in facts._file_facts(path)["problem"]
+
+
+@pytest.mark.parametrize(
+    "tail", [b"LIST\x04\0\0\0abcd", b"ID3" + b"x" * 200_000, bytes(200_000), b"id3 \x04\0\0\0abcd"]
+)
+def test_what_stands_behind_a_wavs_sound_is_let_pass(tmp_path, tail):
+    assert len(read_audio(restated_wav(tmp_path / "a.wav", 1, tail=tail))) == 44100
+    put(tmp_path / "b.wav", np.zeros(0), 44100)
+    (tmp_path / "b.wav").write_bytes((tmp_path / "b.wav").read_bytes() + b"LIST\x04\0\0\0abcd")
+    refused(lambda: read_audio(tmp_path / "b.wav"), "holds no sound")
+
+
+def test_unfinished_headers_of_other_formats_are_told(tmp_path):
+    au, rf64 = put(tmp_path / "a.au", sine(44100), 44100), put(tmp_path / "a.rf64", sine(44100), 44100)
+    restate(au, 8, ">I", 0)
+    restate(rf64, 28, "<Q", 0)
+    for path in (au, rf64):
+        refused(lambda: read_audio(path), "its header is unfinished")
+
+
+@pytest.mark.parametrize("size", [2**41, 200_000, 2**33])
+def test_64_bit_headers_that_claim_more_are_told(tmp_path, size):
+    w64, rf64 = put(tmp_path / "a.w64", sine(44100), 44100), put(tmp_path / "a.rf64", sine(44100), 44100)
+    restate(w64, w64.read_bytes().index(b"data") + 16, "<Q", size)
+    restate(rf64, 28, "<Q", size)
+    for path in (w64, rf64):
+        refused(lambda: read_audio(path), path.name, "cut short")
+
+
+def test_64_bit_headers_that_know_no_length_are_read(tmp_path):
+    rf64 = put(tmp_path / "a.rf64", sine(44100), 44100)
+    restate(rf64, 28, "<Q", 2**64 - 1)
+    refused(lambda: read_audio(rf64), "its header states 18446744073709551615 bytes of sound, 88200 are there")
+    restate(rf64, 28, "<Q", 2**63 - 1)
+    assert len(read_audio(rf64)) == 44100
+
+
+@pytest.mark.parametrize("size", [1000, 30_000])
+def test_headers_that_state_less_are_told(tmp_path, size):
+    for suffix, mark, at, fmt in (("au", b".snd", 8, ">I"), ("caf", b"data", 4, ">Q"), ("aiff", b"SSND", 4, ">I")):
+        path = put(tmp_path / f"a.{suffix}", sine(44100), 44100)
+        restate(path, path.read_bytes().rindex(mark) + at, fmt, size)
+        refused(lambda: read_audio(path), path.name, "its header is unfinished")
+    flac = put(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.9, 0.9, 44100), 44100)
+    restate(flac, 18, ">Q", struct.unpack_from(">Q", flac.read_bytes(), 18)[0] >> 36 << 36 | size // 10)
+    refused(lambda: read_audio(flac), "a.flac", "its header is unfinished")
+
+
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "opus"])
+def test_files_joined_to_one_are_told(tmp_path, suffix):
+    how = dict(format="OGG", subtype="OPUS") if suffix == "opus" else {}
+    path = put(tmp_path / f"a.{suffix}", sine(48000, 2), 48000, **how)
+    assert len(read_audio(path)) == pytest.approx(2 * 44100, abs=2000)
+    path.write_bytes(path.read_bytes() * 2)
+    refused(lambda: read_audio(path), path.name, "files joined to one")
+
+
+def test_a_header_of_a_million_chunks_costs_nothing(tmp_path):
+    import time
+
+    (tmp_path / "a.wav").write_bytes(b"RIFF\xff\xff\xff\x7fWAVE" + bytes(40_000_000))
+    begun = time.perf_counter()
+    refused(lambda: read_audio(tmp_path / "a.wav"))
+    assert time.perf_counter() - begun < 5
+
+
+# ---- recordings to mix in, files to be looked at
+
+
+@pytest.mark.parametrize(
+    "y, why",
+    [(np.zeros(44100), "is silent"), (np.full(44100, 0.3), "near 0.3"), (np.ones(1), "0.1 s"), (np.ones(800), "0.1 s")],
+)
+def test_recordings_that_are_not_heard(tmp_path, y, why):
+    path = put(tmp_path / "a.wav", y, 44100)
+    refused(lambda: datasets.read_recording(path, audible=True), "a.wav", why)
+    assert len(datasets.read_recording(path)[0]) == len(y)
+
+
+def test_recordings_keep_their_rate_and_level(tmp_path):
+    y, rate = datasets.read_recording(put(tmp_path / "a.wav", 3 * sine(48000), 48000, subtype="FLOAT"), audible=True)
+    assert rate == 48000 and y.dtype == np.float32 and y.max() == pytest.approx(1.5, abs=1e-3)
+    refused(lambda: datasets.read_recording(""), "the name of a file is empty")
+    refused(lambda: datasets.read_recording(tmp_path), "is a folder")
+
+
+def test_hardly_sounds_are_findings(tmp_path):
+    tree(tmp_path, dog=3, cow=3)
+    for label, y in dict(silent=np.zeros(8000), constant=np.full(8000, 0.3), click=np.ones(1) / 2).items():
+        put(tmp_path / label / "1.wav", y)
+    put(tmp_path / "dog" / "off.wav", 0.3 + 0.1 * sine(8000))
+    kinds = datasets.survey(tmp_path).findings.groupby("finding")["clip"].apply(list)
+    assert kinds["near-silent"] == ["silent/1"] and kinds["constant"] == ["click/1", "constant/1"]
+    assert kinds["very short"] == ["click/1"] and kinds["off zero"] == ["dog/off"]
+    assert sorted(kinds["class of one clip"]) == ["click", "constant", "silent"]
+    assert found(tree(tmp_path / "one", dog=3)) >= {"one class only"}
+
+
+def test_all_files_are_looked_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("METAUG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(facts, "_KEPT", {})
+    clips = load_clips(tree(tmp_path, cat=3, dog=3), n_folds=2)
+    put(tmp_path / "cat" / "0.wav", np.full(1600, np.nan), subtype="FLOAT")
+    (tmp_path / "dog" / "1.wav").unlink()
+    bad = datasets.unusable(clips)
+    assert [(Path(path).name, reason) for path, reason in bad] == [
+        ("0.wav", "holds samples that are not finite (NaN or infinity)"),
+        ("1.wav", "no such file"),
+    ]
+    calls = []
+    read = facts._file_facts
+    monkeypatch.setattr(facts, "_file_facts", lambda path: calls.append(Path(path).name) or read(path))
+    assert datasets.unusable(clips) == bad and calls == ["0.wav", "1.wav"]  # what could be read is known
+    calls.clear()
+    put(tmp_path / "dog" / "2.wav", sine(8000, 0.7, hertz=777))
+    assert datasets.unusable(clips) == bad and sorted(calls) == ["0.wav", "1.wav", "2.wav"]
+
+
+def test_facts_are_kept_by_content(tmp_path, monkeypatch):
+    monkeypatch.setenv("METAUG_CACHE", str(tmp_path / "cache"))
+    clips = load_clips(tree(tmp_path / "a", cat=3, dog=3), n_folds=2)
+    for i, path in enumerate(clips.path):
+        put(Path(path), sine(8000, 0.5, hertz=500 + i))
+    monkeypatch.setattr(facts, "_KEPT", {})
+    whole = datasets.file_facts(clips)
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_text(kept.read_text() + 'x\n{"key": 1}\n[]\n{"key": "a", "problem": "b"}\n')
+    monkeypatch.setattr(facts, "_KEPT", {})
+    monkeypatch.setattr(facts, "_file_facts", lambda path: pytest.fail(f"{path} is decoded again"))
+    pd.testing.assert_frame_equal(datasets.file_facts(clips), whole)
+    monkeypatch.undo()
+    monkeypatch.setenv("METAUG_CACHE", str(tmp_path / "cache" / kept.name / "no folder"))
+    assert datasets.unusable(clips) == []
+
+
+# ---- text of tables
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", ", "])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_separators_and_encodings(tmp_path, separator, encoding, end):
+    rows = table(tmp_path).replace({"cat": "Käfer, groß"})
+    cells = [[f'"{o}"' for o in row] for row in [list(rows), *rows.to_numpy().tolist()]]
+    text = end.join(separator.join(row) for row in cells) + end + separator.strip(" ") + end
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    assert set(load_clips(tmp_path / "t.csv", n_folds=2).label) == {"Käfer, groß", "dog"}
+
+
+@pytest.mark.parametrize(
+    "data, why",
+    [
+        ("path,label\nü.wav,a\n".encode("latin-1"), ["line 2", "0xfc", "Windows-1252"]),
+        ("path,label\na.wav,a\n".encode("utf-16-le"), ["UTF-16 without its mark"]),
+        (b"path,label\na.wav,\0\n", ["line 2", "NUL"]),
+        (b"\xff\xfea", ["begins like UTF-16"]),
+        (b"path:label\na.wav:dog\n", ["column path is missing, it has path:label"]),
+        (b'path,label\na.wav,"dog\n', ["not a CSV table"]),
+        (b"path,label\na.wav,dog\nb.wav,dog,x\n", ["row 2 has 3 fields, the first line names 2 columns"]),
+        (b"path,label,Label\na.wav,dog,cat\n", ["column label is there twice"]),
+        (b"file,category\na.wav,dog\n", ["column path is missing", "if file is the path, call it path"]),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(tmp_path, data, why):
+    (tmp_path / "t.csv").write_bytes(data)
+    refused(lambda: load_clips(tmp_path / "t.csv"), "t.csv", *why)
+
+
+def test_a_row_of_100000_commas_costs_milliseconds(tmp_path):
+    import time
+
+    rows = table(tmp_path).to_csv(index=False)
+    for text in (f"{rows}{',' * 100_000}\n", f"path,label\n{',' * 100_000}\n"):
+        (tmp_path / "t.csv").write_text(text)
+        begun = time.perf_counter()
+        try:
+            load_clips(tmp_path / "t.csv", n_folds=2)
+        except InputError as e:
+            assert "holds no rows" in str(e)
+        assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_pipes_and_devices_are_no_tables(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"pipe.{suffix}")
+    (tmp_path / f"zero.{suffix}").symlink_to("/dev/zero")
+    (tmp_path / f"gone.{suffix}").symlink_to("nowhere")
+    (tmp_path / f"empty.{suffix}").touch()
+    for name, why in dict(pipe="not a regular file", zero="not a regular file", empty="0 bytes").items():
+        refused(lambda: load_clips(tmp_path / f"{name}.{suffix}"), f"{name}.{suffix}", why)
+    refused(lambda: load_clips(tmp_path / f"gone.{suffix}"), f"gone.{suffix}")
+
+
+def test_a_name_with_two_blanks_is_said_as_it_is(tmp_path):
+    table(tmp_path).assign(path="sound/dog  9.wav").iloc[:1].to_csv(tmp_path / "t.csv", index=False)
+    refused(lambda: load_clips(tmp_path / "t.csv"), "sound/dog  9.wav: no such file")
+
+
+def test_download_leaves_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setitem(ARCHIVES, "esc10", {**ARCHIVES["esc10"], "urls": ("http://127.0.0.1:9/x.zip",)})
+    monkeypatch.setenv("METAUG_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("METAUG_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data" / "esc10").mkdir(parents=True)
+    assert download("esc10") == tmp_path / "data" / "esc10"
+    refused(lambda: download("esc10", folder=tmp_path / "new"), "could not be downloaded")
+
+
+@pytest.mark.parametrize("source", ["", "a.xlsx"])
+def test_sources_that_are_none(source):
+    refused(lambda: load_clips(source), "empty" if not source else "save a spreadsheet as CSV")
+
+
+def test_what_goes_with_a_table_of_clips(tmp_path):
+    put(tree(tmp_path, cat=2, dog=2) / "loose.wav")
+    clips, _ = said(tmp_path)
+    assert set(clips.attrs) == {"problems", "loose", "made_folds", "notes", "passed_over"} and clips.attrs["made_folds"]
+    collection = datasets.read_collection(tmp_path, n_folds=2)
+    assert collection.clips.equals(clips) and collection.clips.attrs == {} and collection.files == 4

@@ -27,7 +27,7 @@ def refused(call, *parts):
 def test_any_bytes_give_a_result_or_one_line(reader):
     count = round(int(os.environ.get("METAUG_FUZZ", 400)) * fuzz.SHARES[reader])
     told = fuzz.fuzz(reader, count)
-    assert told["inputs"] >= min(count, 20) and told["refused"] > 0 and told["longest"] < 30
+    assert told["inputs"] >= min(0.7 * count, 20) and told["refused"] > 0 and told["longest"] < 30
 
 
 class Runs:

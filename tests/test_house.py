@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import importlib
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -172,6 +174,8 @@ def test_the_sidebar_lists_each_room_once():
         "core.neighbours",
         "core.statistics",
         "selection.algorithm",
+        "selection.schemes",
+        "selection.schemes",
         "selection.effects",
         "analysis.tables",
         "analysis.comparisons",
@@ -188,6 +192,8 @@ def test_science_on_tables_imports_no_plumbing(module):
         "core.statistics",
         *WINGS,
         "selection.algorithm",
+        "selection.schemes",
+        "selection.schemes",
         "analysis.tables",
     }
     assert metaug_imports(path, path.read_text(encoding="utf-8")) <= plain - {
@@ -441,6 +447,262 @@ def test_good_code_passes(code):
     assert offences(code) == []
 
 
+# ---------------------------------------------------------------- dialect: what `ruff format` leaves open
+
+# What is being rewritten may still break the four tests below. When this is empty, all code is held to them; then delete it,
+# `in_dialect` and the marks.
+BEING_REWRITTEN: set[str] = {
+    "analysis", "augmentation.background", "augmentation.candidates", "augmentation.grids", "augmentation.pipelines",
+    "augmentation.samples",
+    "benchmarks", "core", "curation.selecting", "datasets", "features", "judging", "learning", "listening",
+    "selection.algorithm", "selection.schemes",
+}  # fmt: skip
+VERBS = set(
+    """
+    Accept Add Adapt Apply Ask Assign Average Band-pass Blend Bound Bring Build Call Cast Change Check Choose Claim Clip
+    Collect Colour Combine Compare Compress Compute Convert Copy Count Cut Decide Decode Deform Deliver Describe Do
+    Download Draw Embed End Estimate Execute Export Fetch Fill Find Fit Flag Follow Forget Generate Give Group Guess Hash
+    Hold Import Judge Keep Label Lay Lead Learn Let Limit List Listen Load Look Lower Make Mark Match Measure Merge Mix
+    Move Name Open Order Parse Pick Place Play Plot Predict Print Provide Put Quote Raise Read Recognise Record Refuse
+    Remove Render Repeat Replay Report Resample Resolve Return Round Run Save Say Search Select Send Set Shift Show Shuffle
+    Skip Sort Split Standardise Start Stop Store Stretch Take Test Time Train Transform Translate Try Turn Unpack Use Wait
+    Walk Warn Watch Weigh Wrap Write
+    Peak-normalise
+    """.split()
+)  # first words of docstrings; add a verb when you need one
+
+
+def in_dialect(path: Path):
+    "Mark a module's test as an expected failure while it is being rewritten."
+    module = module_name(path)
+    rewritten = any(f"{module}.".startswith(f"{part}.") for part in BEING_REWRITTEN)
+    return pytest.param(path, marks=pytest.mark.xfail(reason="being rewritten", strict=False) if rewritten else ())
+
+
+def long_lines(code: str) -> list[str]:
+    "List lines of over 120 characters, but `__all__` and those that hold a URL."
+    lists = [n for n in ast.parse(code).body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
+    free = {line for n in lists for line in range(n.lineno, n.end_lineno + 1)}
+    return [
+        f"line {number}: {len(line)} characters"
+        for number, line in enumerate(code.splitlines(), 1)
+        if len(line) > 120 and number not in free and "://" not in line
+    ]
+
+
+def documented(code: str) -> list[tuple[str, ast.AST, bool]]:
+    "Give the public functions, classes and methods of a module: name, definition, and whether it must have a docstring."
+    found = []
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            found.append((node.name, node, True))
+            inside = node.body if isinstance(node, ast.ClassDef) else []
+            methods = [m for m in inside if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
+            found += [(f"{node.name}.{m.name}", m, False) for m in methods]  # one that overrides has its parent's
+    return found
+
+
+def poor_docstrings(code: str) -> list[str]:
+    "List public names whose docstring is missing, begins with no verb or ends without a full stop."
+    found = []
+    for name, node, needed in documented(code):
+        text = (ast.get_docstring(node) or "").strip()
+        if not text:
+            found += [f"{name} has no docstring"] if needed else []
+            continue
+        first, *rest = text.split()
+        if first not in VERBS or rest[:1] == ["of"]:  # `Share of …` is a noun
+            found.append(f"{name} begins with no verb: {text[:60]!r}")
+        if not text.endswith((".", "?", "!")):
+            found.append(f"{name} ends without a full stop: {text[-60:]!r}")
+    return found
+
+
+def raised(function: ast.FunctionDef) -> set[str]:
+    "Give the exceptions that a function raises itself, not in a function inside it."
+    found, todo = set(), list(function.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            found.add(ast.unparse(node.exc.func).rpartition(".")[2])
+        todo += ast.iter_child_nodes(node)
+    return found
+
+
+def unnamed_exceptions(code: str) -> list[str]:
+    "List public functions that raise what their docstring does not name; for `__init__` the class's docstring counts."
+    pairs = [(name, node, ast.get_docstring(node)) for name, node, _ in documented(code)]
+    for name, node, text in list(pairs):
+        if isinstance(node, ast.ClassDef):
+            made = [m for m in node.body if isinstance(m, ast.FunctionDef) and m.name in ("__init__", "__new__")]
+            pairs += [(f"{name}.{m.name}", m, text) for m in made]
+    return [
+        f"{name} does not say that it raises {exception}"
+        for name, node, text in pairs
+        if isinstance(node, ast.FunctionDef)
+        for exception in sorted(raised(node))
+        if f"`{exception}`" not in (text or "")
+    ]
+
+
+def private_names(code: str) -> set[str]:
+    "Give the private names that a module defines."
+    found = set()
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return {name for name in found if name.startswith("_") and not name.endswith("__")}
+
+
+def defined_twice(modules: dict[str, str]) -> list[str]:
+    "List the private names that two modules define."
+    homes: dict[str, list[str]] = {}
+    for module, code in modules.items():
+        for private in private_names(code):
+            homes.setdefault(private, []).append(module)
+    return sorted(f"{private}: {', '.join(sorted(of))}" for private, of in homes.items() if len(of) > 1)
+
+
+each_in_dialect = pytest.mark.parametrize("path", [in_dialect(p) for p in MODULES], ids=[*map(name, MODULES)])
+
+
+@each_in_dialect
+def test_no_line_is_too_long(path):
+    assert long_lines(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", [*FACES, ROOT / "metaug/cli.py", ROOT / "metaug/core/moved.py"], ids=name)
+def test_no_line_of_a_plain_module_is_too_long(path):
+    assert long_lines(path.read_text(encoding="utf-8")) == []
+
+
+@each_in_dialect
+def test_docstrings_begin_with_a_verb_and_end_with_a_full_stop(path):
+    assert poor_docstrings(path.read_text(encoding="utf-8")) == []
+
+
+@each_in_dialect
+def test_docstrings_name_what_is_raised(path):
+    assert unnamed_exceptions(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.xfail(bool(BEING_REWRITTEN), reason="being rewritten", strict=False)
+def test_a_private_name_means_one_thing():
+    assert defined_twice({module_name(p): p.read_text(encoding="utf-8") for p in MODULES}) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["x = 1" + " " * 116 + "# no", "def f(): pass\n__all__ = []\n" + "y" * 121, "# " + "x" * 119]
+)
+def test_long_lines_are_seen(code):
+    assert long_lines(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x" * 120,
+        "__all__ = ['" + "x" * 120 + "']",
+        "# https://example.org/" + "x" * 110,
+        "__all__ = ['a',\n" + " " * 120 + "'b']",
+    ],
+)
+def test_lines_that_can_not_be_shorter_pass(code):
+    assert long_lines(code) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(): pass",
+        "def f(): 'The mean.'",
+        "def f(): 'Give the mean'",
+        "def f(): 'give the mean.'",
+        "def f(): 'Count of clips.'",
+        "class A: 'A thing.'",
+        "class A:\n 'Hold a thing.'\n def f(self): 'Its size.'",
+    ],
+)
+def test_poor_docstrings_are_seen(code):
+    assert poor_docstrings(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(): 'Give the mean.'",
+        "def _f(): 'The mean'",
+        "class A: 'Hold a thing.'",
+        "class E(ValueError): 'Say that something failed.'",
+        "class A:\n 'Hold a thing.'\n def f(self): pass\n def _g(self): 'Its size'",
+        "def f():\n 'Give the mean.\\n\\n    Raise `E` if it has none.'",
+    ],
+)
+def test_good_docstrings_pass(code):
+    assert poor_docstrings(code) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n 'Give it.'\n raise E('no')",
+        "def f():\n 'Give it. Raises `E` if not.'\n if x: raise E('no')\n raise G('no')",
+        "def f():\n 'Give it.'\n try: x()\n except G as e: raise m.E('no') from e",
+        "class A:\n 'Hold it.'\n def __init__(self): raise E('no')",
+        "class A:\n 'Hold it. Raises `E`.'\n def f(self):\n  'Give it.'\n  raise E('no')",
+    ],
+)
+def test_unnamed_exceptions_are_seen(code):
+    assert unnamed_exceptions(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n 'Give it. Raises `E` if not.'\n raise E('no')",
+        "def _f(): raise E('no')",
+        "def f():\n 'Give it.'\n def inside(): raise E('no')\n return inside",
+        "def f():\n 'Give it.'\n try: x()\n except G: raise",
+        "class A:\n 'Hold it. Raises `E`.'\n def __init__(self): raise E('no')",
+    ],
+)
+def test_named_exceptions_pass(code):
+    assert unnamed_exceptions(code) == []
+
+
+def test_private_names_with_two_meanings_are_seen():
+    assert defined_twice({"a": "_x = 1\ndef _f(): pass", "b": "def _x(): pass", "c": "y = _f"}) == ["_x: a, b"]
+    assert defined_twice({"a": "_x, _y = 1, 2", "b": "_y: int = 3"}) == ["_y: a, b"]
+    assert defined_twice({"a": "__all__ = []\nx = 1", "b": "__all__ = []\nx = 2"}) == []
+
+
+# ---------------------------------------------------------------- faces
+
+
+def wrong_face(face) -> list[str]:
+    "List what is wrong with the list of names that a package hands on."
+    listed = list(getattr(face, "__all__", ()))
+    found = [f"{listed_name} is listed twice" for listed_name in sorted({n for n in listed if listed.count(n) > 1})]
+    return found + [f"{listed_name} is missing" for listed_name in listed if not hasattr(face, listed_name)]
+
+
+@pytest.mark.parametrize("face", [f"metaug.{wing}" for wing in WINGS] + [f"metaug.{f}" for f in OLD_FACES])
+def test_a_face_exports_what_it_lists(face):
+    assert wrong_face(importlib.import_module(face)) == []
+
+
+def test_wrong_faces_are_seen():
+    assert wrong_face(SimpleNamespace(__all__=["a", "b", "b"], b=1)) == ["b is listed twice", "a is missing"]
+    assert wrong_face(SimpleNamespace(__all__=["b"], b=1)) == []
+
+
+# ---------------------------------------------------------------- what files must not name
+
 HOSTS = ["pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "deb." + "debian.org", "ana" + "conda.org"]
 FOREIGN = {
     "a path of one machine": re.compile(r"(?<![\w.~:-])/(?:work|home|root|Users|tmp|mnt)/[\w.-]|\b[A-Z]:\\\\?Users"),
@@ -569,6 +831,18 @@ def test_tidied_puts_the_title_first():
     assert (
         house.tidied({"cells": [exp, title]})["cells"] == house.tidied({"cells": [title, exp]})["cells"] == [title, exp]
     )
+
+
+def test_a_file_that_is_written_stays_executable(tmp_path):
+    path = tmp_path / "house.py"
+    path.write_text("old")
+    path.chmod(0o755)
+    house.write(path, "new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o755)
+
+
+def test_the_programs_of_the_house_are_executable():
+    assert all(os.access(ROOT / ".ci" / program, os.X_OK) for program in ("house.py", "run"))
 
 
 def test_equations_become_mathml():

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import soundfile
 
 from .engines import _cut_or_pad
 from ..core.checks import InputError
 from ..core.constants import SAMPLE_RATE
 from ..datasets.generated import _kept_street
+from ..datasets.sounds import read_recording
 
 # %% ../../nbs/augmentation/background.ipynb #bff412e2
 class Recording:
@@ -50,29 +50,30 @@ def generated_street(
 @lru_cache(maxsize=8)
 def _recorded(path, size, changed):
     "A file's sound; size and time of change are there so that a changed file is read again."
+    samples, sr = read_recording(path, audible=True)
+    return Recording(os.path.basename(path), samples, sr)
+
+
+def _stamp(path):
+    "Size and time of change; none of what is no file, which is refused when it is read."
     try:
-        samples, sr = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, TypeError) as e:
-        raise InputError(f"{path}: not a sound file that can be read ({e})") from e
-    if not len(samples) or not np.isfinite(samples).all():
-        raise InputError(f"{path}: holds no sound, or samples that are not finite")
-    mono = samples.mean(1, dtype=np.float64).astype(np.float32) if samples.shape[1] > 1 else samples[:, 0]
-    return Recording(os.path.basename(path), mono, sr)
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None, None
+    return about.st_size, about.st_mtime
 
 
 def load_background(
     files=(),  # sound files, or Recordings; none: four generated ones
 ) -> list[Recording]:  # as many as files, or 4
-    "The sounds that `bgnoise` mixes in."
+    """Load the sounds that `bgnoise` mixes in.
+
+    Raises `InputError` if one cannot be read whole, is silent or shorter than 0.1 s, or if two names are the same.
+    """
     files = [files] if isinstance(files, (str, Path, Recording)) else list(files or ())
     if not files:
         return [generated_street(j) for j in range(4)]
-    if gone := [str(f) for f in files if not isinstance(f, Recording) and not os.path.isfile(f)]:
-        raise InputError(f"{gone[0]}: no such file")
-    found = [
-        f if isinstance(f, Recording) else _recorded(os.fspath(f), os.path.getsize(f), os.path.getmtime(f))
-        for f in files
-    ]
+    found = [f if isinstance(f, Recording) else _recorded(os.fspath(f), *_stamp(f)) for f in files]
     if len({r.name for r in found}) < len(found):
         raise InputError(f"background: file names must differ, got {', '.join(r.name for r in found)}")
     return found

@@ -30,7 +30,7 @@ def sample_rng(
     seed: int,  # the experiment's, ≥ 0
     *key,  # clip, deformation, level
 ) -> np.random.Generator:  # the same for the same arguments, on any machine
-    "Random generator of one sample."
+    "Give the random generator of one sample. Raises `InputError` for a seed under 0."
     if seed < 0:
         raise InputError(f"seed must be >= 0, got {seed}")
     digest = hashlib.sha256(json.dumps([str(part) for part in key]).encode()).digest()
@@ -56,12 +56,14 @@ def pack(
     return jam
 
 # %% ../../nbs/augmentation/deformers.ipynb #66dba39d
-# muda would take a NotImplementedError for: nothing to do
-_SILENT = "engine spectral makes no sound, only log-mels; for sound engine must be rubberband or muda"
+def _need_sound(engine):
+    "Refuse the engine that makes no sound, and not by NotImplementedError, which muda takes for: nothing to do."
+    if engine == "spectral":
+        raise InputError("engine spectral makes no sound, only log-mels; for sound engine must be rubberband or muda")
 
 
 class LogspaceTimeStretch(muda.deformers.LogspaceTimeStretch):
-    "Time stretching; state: `rate`."
+    "Stretch time by rates evenly spaced in the logarithm; state: `rate`."
 
     def __init__(self, n_samples=4, lower=-0.3, upper=0.3, *, engine="rubberband"):
         super().__init__(n_samples, lower, upper)
@@ -74,8 +76,7 @@ class LogspaceTimeStretch(muda.deformers.LogspaceTimeStretch):
         if self.engine == "muda":
             _need_program("rubberband")
             return super().audio(mudabox, state)
-        if self.engine == "spectral":
-            raise InputError(_SILENT)
+        _need_sound(self.engine)
         mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], rate=state["rate"])
 
     def log_mel(self, y, state, *, sr):
@@ -83,7 +84,7 @@ class LogspaceTimeStretch(muda.deformers.LogspaceTimeStretch):
 
 
 class TimeStretch(LogspaceTimeStretch):
-    "Time stretching by given rates; state: `rate`."
+    "Stretch time by given rates; state: `rate`. Raises `InputError` for a rate that is not over 0."
 
     def __init__(self, rate=1.2, *, engine="rubberband"):
         super().__init__(engine=engine)
@@ -96,7 +97,7 @@ class TimeStretch(LogspaceTimeStretch):
 
 # %% ../../nbs/augmentation/deformers.ipynb #4af130f9
 class PitchShift(muda.deformers.PitchShift):
-    "Pitch shifting; state: `n_semitones` and, unless left out, `tuning`."
+    "Shift pitch; state: `n_semitones` and, unless left out, `tuning`."
 
     def __init__(self, n_semitones=1, *, engine="rubberband", tuning=True):
         super().__init__(n_semitones)
@@ -112,8 +113,7 @@ class PitchShift(muda.deformers.PitchShift):
         if self.engine == "muda":
             _need_program("rubberband")
             return super().audio(mudabox, state)
-        if self.engine == "spectral":
-            raise InputError(_SILENT)
+        _need_sound(self.engine)
         mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], semitones=state["n_semitones"])
 
     def log_mel(self, y, state, *, sr):
@@ -121,7 +121,7 @@ class PitchShift(muda.deformers.PitchShift):
 
 # %% ../../nbs/augmentation/deformers.ipynb #a02ace15
 class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
-    "Dynamic range compression; state: `preset`."
+    "Compress the dynamic range; state: `preset`. Raises `InputError` for a preset that muda does not have."
 
     def __init__(self, preset=None, *, engine="rubberband"):
         preset = [preset] if isinstance(preset, str) else list(preset or DEFORMATIONS["drc"])
@@ -138,7 +138,11 @@ class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
 
 # %% ../../nbs/augmentation/deformers.ipynb #b604d880
 class BackgroundNoise(muda.deformers.BackgroundNoise):
-    "Background noise; state: `filename`, `weight`, `start`, `stop` (samples at the recording's rate)."
+    """Mix with background noise; state: `filename`, `weight`, `start`, `stop` (samples at the recording's rate).
+
+    Raises `InputError` for weights that are not 0 < weight_min < weight_max < 1, and for a file that is not among the
+    recordings.
+    """
 
     def __init__(
         self,
@@ -210,9 +214,10 @@ def _mended(function, **names):
 
 # %% ../../nbs/augmentation/deformers.ipynb #8c928c0f
 def _noise_deformer(value, *, engine, rng, background):
-    """A recording for each level: counted, with weights if others than the paper's are wanted, or one of a name.
+    """Give the noise of one level: a recording counted or named, with weights where they are not the paper's.
 
-    With fewer recordings than levels, they come again with other segments; of more than four, one of every fourth at random.
+    With fewer recordings than levels, they come again with other segments; of more than four, one of every fourth is
+    drawn at random.
     """
     which, low, high = value if isinstance(value, tuple) else (value, *WEIGHTS)
     names = [recording.name for recording in background]

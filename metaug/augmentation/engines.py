@@ -35,7 +35,10 @@ def _stand_ins():
 
 
 def load_muda() -> types.ModuleType:  # the package muda
-    "muda, with what it needs to be imported today."
+    """Import muda with what it needs today.
+
+    Raises `ImportError` if muda is missing, or if pysoundfile has overwritten the files of soundfile.
+    """
     if tuple(map(int, re.findall(r"\d+", soundfile.__version__)[:2])) < (0, 10):
         raise ImportError(
             f"soundfile is version {soundfile.__version__}, overwritten by pysoundfile; mend it with: "
@@ -65,7 +68,10 @@ muda = load_muda()
 
 # %% ../../nbs/augmentation/engines.ipynb #0a850bae
 def _unclip(y):
-    "The gain that the program rubberband ends with: on each sample that clips it starts again with 0.999 of that sample's room."
+    """Give the gain that the program rubberband ends with.
+
+    On each sample that clips it starts again with 0.999 of that sample's room.
+    """
     gain = np.float32(1)
     while gain >= 0.75 and len(over := np.flatnonzero((gain * y >= 1) | (gain * y < -1))):
         gain = np.float32(0.999) / abs(y[over[0]])
@@ -84,7 +90,10 @@ def rubber_band(
     rate: float = 1.0,  # > 1 is faster
     semitones: float = 0.0,  # pitch shift
 ) -> np.ndarray:  # waveform, (round(n / rate),), float32
-    "Stretch or shift as the program rubberband (R2 engine) does when muda calls it."
+    """Stretch or shift as the program rubberband (R2 engine) does when muda calls it.
+
+    Raises `InputError` for a rate under 1000 Hz.
+    """
     if sr < 1000:
         raise InputError(f"sr must be >= 1000 for Rubber Band, got {sr}")  # at 100 Hz it never comes back
     out = pedalboard.time_stretch(
@@ -101,7 +110,10 @@ def rubber_band(
 # %% ../../nbs/augmentation/engines.ipynb #4c14011b
 @lru_cache
 def _preset(name):
-    "Attack and decay time (s), points of the curve (dB in, dB out), delay (s) of a preset, parsed from muda's sox arguments."
+    """Parse a preset from muda's sox arguments.
+
+    Gives attack and decay time (s), points of the curve (dB in, dB out), delay (s).
+    """
     times, points, gain, _, delay = [*muda.deformers.PRESETS[name], "0", "0", "0"][:5]
     attack, decay = map(float, times.split(","))
     points = np.array(points.split(","), float)
@@ -152,7 +164,7 @@ def compand(
     sr: int = SAMPLE_RATE,  # rate, Hz
     preset: str = "radio",  # one of muda's: radio, film standard, film light, music standard, music light, speech
 ) -> np.ndarray:  # waveform, (n,), float32
-    "sox's `compand` with a preset of muda."
+    "Compress as sox's `compand` does with a preset of muda. Raises `InputError` for a preset that muda does not have."
     if preset not in muda.deformers.PRESETS:
         raise InputError(f"preset must be one of {', '.join(muda.deformers.PRESETS)}, got {preset}")
     attack, decay, *_, delay = _preset(preset)

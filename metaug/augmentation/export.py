@@ -135,7 +135,10 @@ def export_audio(
     jobs: int = 1,  # processes
     progress: bool = True,  # show a bar with rate and time left
 ) -> Path:  # the folder
-    "Write every clip and its versions as FLAC and JAMS; sounds from elsewhere are copied. Raises `InputError` as `claim_audio` does, and for clips that failed."
+    """Write every clip and its versions as FLAC and JAMS; sounds from elsewhere are copied.
+
+    Raises `InputError` as `claim_audio` does, and for clips that failed.
+    """
     claim_audio(clips, folder, engine=engine, seed=seed, background=background, grid=grid)
     todo, making = _unfinished(clips, folder, grid), Making(engine, seed, background, grid)
     tasks = (delayed(_exported)(str(folder), clip, making) for clip in todo)

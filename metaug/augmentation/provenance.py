@@ -15,7 +15,6 @@ import jams
 import numpy as np
 
 from .background import load_background
-from .grids import PAPER_GRID, Grid, deformer_of
 from metaug.augmentation.deformers import (
     AUGMENT_VERSION,
     BackgroundNoise,
@@ -29,6 +28,7 @@ from metaug.augmentation.deformers import (
     sample_rng,
 )
 from .engines import muda
+from .grids import PAPER_GRID, Grid, deformer_of
 from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, SAMPLE_KEY, SAMPLE_RATE
 from ..datasets.sounds import read_audio
@@ -59,7 +59,7 @@ def jams_of(
     background=None,  # what the samples were made with
     grid: Grid = PAPER_GRID,  # as well
 ) -> jams.JAMS:  # without sound
-    "The JAMS of a sample: adapted annotations and muda's history."
+    "Make the JAMS of a sample: adapted annotations and muda's history."
     jam = jams.JAMS.loads(jam.dumps()) if jam else _plain_jam(sample["clip"], label, seconds)
     jam = pack(jam)
     told = {key: _python_value(sample[key]) for key in (*SAMPLE_KEY, "engine")}
@@ -190,16 +190,24 @@ def _own_replayer(found, grid, name, state, engine, background, notes):
     return deformer, dict(state)
 
 # %% ../../nbs/augmentation/provenance.ipynb #38be702d
+def _small_json(file):
+    "Read JSON of at most `MAX_JAMS` bytes."
+    if (size := os.path.getsize(file)) > MAX_JAMS:
+        raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
+    return json.loads(Path(file).read_text("utf-8"))
+
+
 def read_history(
     jams_file,  # path of a JAMS
     *,
     grid: Grid | None = None,  # whose own deformers the file may name, besides the paper's five
 ) -> tuple[list[tuple[str, dict]], dict]:  # (transformer, state) of each step; metaug's own notes
-    "Read the deformations that a JAMS records; nothing in the file is run or opened. Raises `InputError` for what can't be replayed."
+    """Read and check the deformations that a JAMS records; nothing in the file is run or opened.
+
+    Raises `InputError` for a file that can't be read, holds objects, or records what can't be made again.
+    """
     try:
-        if (size := os.path.getsize(jams_file)) > MAX_JAMS:
-            raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
-        data = json.loads(Path(jams_file).read_text("utf-8"))
+        data = _small_json(jams_file)
         runs = _holds_objects(data)
     except (OSError, ValueError, RecursionError) as e:
         raise InputError(f"{jams_file}: no JAMS file that can be read ({e})") from e
@@ -266,7 +274,10 @@ def replay(
     background=None,  # files or Recordings that may be used; none: the generated ones
     grid: Grid | None = None,  # whose own deformers and pipelines may be called; none: the paper's five
 ) -> np.ndarray:  # log-mel (128, frames) of `spectral`, else waveform (n,); float32
-    "Make a sample again from the original sound and its history. Raises `InputError` for a history that can't be replayed."
+    """Make a sample again from the original sound and its history.
+
+    Raises `InputError` as `read_history` does, and for a history that would make the sound too long.
+    """
     steps, notes = read_history(jams_file, grid=grid)
     engine = engine or notes.get("engine", "rubberband")
     y = _checked_waveform(audio if isinstance(audio, np.ndarray) else read_audio(audio, sr=sr), sr, engine)

@@ -22,8 +22,8 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from .background import load_background
-from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .deformers import _apply, _box, _checked_waveform, sample_rng
+from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .pipelines import PipelineError
 from ..core.checks import InputError
 from ..core.constants import ENGINES, SAMPLE_RATE

@@ -65,7 +65,7 @@ def log_mel_at(
     loss: float = 0.0,  # dB taken away
     sr: int = SAMPLE_RATE,  # rate, Hz
 ) -> np.ndarray:  # log-mel, (128, frames), float32, dB, floor `TOP_DB` under the peak
-    "Log-mel of frames read from anywhere, as if each were resampled to 1024 samples."
+    "Compute the log-mel of frames read from anywhere, as if each were resampled to 1024 samples."
     spectrum = scipy.fft.rfft(_gather(y, starts, _scaled_window(length, loss)), axis=-1)
     decibels = 10 * np.log10(np.maximum(_bands(spectrum, *_filter_spans(sr)), np.float32(AMIN)))
     return np.maximum(decibels, decibels.max() - TOP_DB)
@@ -102,7 +102,7 @@ def stretch_mel(
     rate: float,  # > 1 is faster
     sr: int = SAMPLE_RATE,  # rate, Hz
 ) -> np.ndarray:  # log-mel, (128, max(1, round(n / rate) // 1024)), float32, dB
-    "Log-mel of the stretched sound: the frames of `y` at steps of 1024 · rate."
+    "Compute the log-mel of the stretched sound: the frames of `y` at steps of 1024 · rate."
     starts = np.rint(np.arange(_frames(round(len(y) / rate))) * (FRAME * rate)).astype(np.int64)
     return log_mel_at(y, starts, loss=PHASE_LOSS, sr=sr)
 
@@ -113,5 +113,5 @@ def pitch_mel(
     semitones: float,  # pitch shift
     sr: int = SAMPLE_RATE,  # rate, Hz
 ) -> np.ndarray:  # log-mel, (128, max(1, n // 1024)), float32, dB
-    "Log-mel of the shifted sound: frames of 1024 · 2^(semitones/12) samples, at steps of 1024."
+    "Compute the log-mel of the shifted sound: frames of 1024 · 2^(semitones/12) samples, at steps of 1024."
     return log_mel_at(y, np.arange(_frames(len(y))) * FRAME, length=_frame_length(semitones), loss=PHASE_LOSS, sr=sr)

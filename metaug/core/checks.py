@@ -14,7 +14,8 @@ class InputError(ValueError):
     "Input that can't be used; the message is one line that names the value or file, and the rule."
 
     def __init__(self, message: str):  # any text; line breaks, which file names may hold, become blanks
-        super().__init__(" ".join(str(message).encode("utf-8", "backslashreplace").decode().split()))
+        text = str(message).encode("utf-8", "backslashreplace").decode()
+        super().__init__(" ".join(line.strip() for line in text.splitlines() if line.strip()))
 
 # %% ../../nbs/core/checks.ipynb #b25c5a06
 class TaskError(RuntimeError):

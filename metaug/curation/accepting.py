@@ -67,7 +67,7 @@ class Accepting:
 
 # %% ../../nbs/curation/accepting.ipynb #c9b4297b
 class NearReferences:
-    "Say what class a sound is taken for by its nearest reference recordings; holds vectors only, so that it can be pickled."
+    "Say what class a sound is taken for by its nearest references; holds vectors only, so it can be pickled."
 
     def __init__(
         self,

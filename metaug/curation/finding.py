@@ -26,7 +26,7 @@ from ..listening.media import mp3
 
 # %% ../../nbs/curation/finding.ipynb #ee626d23
 class Found(NamedTuple):
-    "What a folder holds that can be used."
+    "Hold what can be used of a folder."
 
     source: str  # where it was found
     clips: pd.DataFrame  # clips table
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     parts: dict  # part → classes that can be judged there
 
     def text(self) -> str:
-        "In a few lines."
+        "Say it in a few lines."
         clips, found = self.clips, self.findings.finding.value_counts()
         minutes, folds = clips.seconds.sum() / 60, clips.fold.nunique()
         first = f"Found {len(clips)} clips of {clips.label.nunique()} classes, {minutes:.1f} minutes, in {folds} folds"
@@ -63,7 +63,10 @@ def find(
     strict: bool = False,  # a file that can't be read is an error
     progress: bool = False,  # show a bar
 ) -> Found:
-    "Read all clips and say which can be used, and what a person should look at."
+    """Read all clips and say which can be used, and what a person should look at.
+
+    Raises `InputError` if no clip can be read (with `strict`: if any can't), and for a seed or folds out of range.
+    """
     if not 0 <= seed < 2**32:
         raise InputError(f"seed must be from 0 to {2**32 - 1}, got {seed}")
     if folds < 2:
@@ -76,9 +79,8 @@ def find(
     if strict and bad.any():
         raise InputError(f"{facts.path[bad].iloc[0]}: {facts.problem[bad].iloc[0]}")
     if bad.all():
-        raise InputError(
-            f"{source}: none of {len(facts)} clips can be read whole, first {facts.path.iloc[0]}: {facts.problem.iloc[0]}"
-        )
+        first = f"{facts.path.iloc[0]}: {facts.problem.iloc[0]}"
+        raise InputError(f"{source}: none of {len(facts)} clips can be read whole, first {first}")
     if clips.attrs["made_folds"]:
         facts = _keep_copies_together(facts, folds, seed)
     clips = facts.loc[~bad, list(clips)].reset_index(drop=True)

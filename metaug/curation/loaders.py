@@ -29,7 +29,10 @@ def split(
     manifest: pd.DataFrame,  # see `read_manifest`
     valid_fold: int | None,  # fold whose originals validate; None: nothing is kept for it
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows to train on, rows to validate on
-    "Training and validation rows; a validation clip's deformed samples are in neither."
+    """Split into training and validation rows; a validation clip's deformed samples are in neither.
+
+    Raises `InputError` for a fold that the selection does not have.
+    """
     if valid_fold is not None and valid_fold not in set(manifest.fold):
         raise InputError(f"valid_fold must be one of {sorted(set(manifest.fold))}, got {valid_fold}")
     held_out = manifest.fold.eq(valid_fold).to_numpy(bool) if valid_fold is not None else np.zeros(len(manifest), bool)
@@ -40,7 +43,7 @@ def split(
 def read_log_mel(
     path: str | Path,  # a file of a selection, .flac or .npy
 ) -> np.ndarray:  # log-mel, (128, frames), float32, dB
-    "The log-mel of one file of a selection."
+    "Read the log-mel of one file of a selection. Raises `InputError` for a file that can't be read."
     if Path(path).suffix != ".npy":
         return log_mel(read_audio(path))
     try:
@@ -50,7 +53,7 @@ def read_log_mel(
 
 # %% ../../nbs/curation/loaders.ipynb #38ff78ac
 class Sounds(torch.utils.data.Dataset):
-    "Patches (1, 128, 128) of a selection's log-mels, standardised clip by clip, and class numbers."
+    "Give patches (1, 128, 128) of a selection's log-mels, standardised clip by clip, and class numbers."
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class Sounds(torch.utils.data.Dataset):
         return len(self.rows)
 
     def _chance(self):
-        "Where chance comes from: in a DataLoader's worker, which starts each epoch as a copy, from the epoch's seed too."
+        "Give the generator; a DataLoader's worker, which starts each epoch as a copy, seeds it by the epoch too."
         worker = torch.utils.data.get_worker_info()
         if worker and worker.seed != self.of_worker:
             self.rng, self.of_worker = np.random.default_rng([self.seed, worker.seed]), worker.seed
@@ -90,7 +93,7 @@ def dataloaders(
     bs: int = 32,  # patches a batch
     seed: int = 0,  # where training patches are cut
 ) -> DataLoaders:  # fastai's, of patches and class numbers
-    "A selection for a fastai `Learner`."
+    "Make a selection ready for a fastai `Learner`."
     parts = [Sounds(out, valid_fold=valid_fold, valid=valid, seed=seed) for valid in (False, True)]
     dls = DataLoaders.from_dsets(*parts, bs=min(bs, len(parts[0])))
     dls.vocab, dls.c = parts[0].vocab, len(parts[0].vocab)
@@ -100,7 +103,10 @@ def dataloaders(
 def audio_folder(
     out: str | Path,  # folder that `select` wrote, with sound
 ) -> Path:  # its metadata.csv
-    "Make a selection an audio folder: `load_dataset('audiofolder', data_dir=out)`."
+    """Make a selection an audio folder: `load_dataset('audiofolder', data_dir=out)`.
+
+    Raises `InputError` for a selection without sound.
+    """
     manifest = read_manifest(out)
     if not manifest.path.str.endswith(".flac").all():
         raise InputError(f"{out}: holds log-mels, no sound; select with sound for an audio folder")

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..augmentation.grids import PAPER_GRID
 from ..augmentation.export import deformed_name
+from ..augmentation.grids import PAPER_GRID
 from ..augmentation.provenance import jams_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError, TaskError
@@ -46,7 +46,7 @@ def _plain_name(name):
 def safe_names(
     names: list[str],  # each once
 ) -> list[str]:  # file names, different even where capitals don't count
-    "A file name for each name."
+    "Make a file name of each name."
     plain = [_plain_name(name) for name in names]
     folded = pd.Series([p.casefold() for p in plain])
     doubtful = folded.duplicated(keep=False).to_numpy() | np.array([p != name for p, name in zip(plain, names)], bool)
@@ -111,7 +111,10 @@ def read_manifest(
 ) -> (
     pd.DataFrame
 ):  # path label fold source clip deformation level parameters votes, a row a file; `path` is relative to the folder
-    "The files of a selection."
+    """List the files of a selection.
+
+    Raises `InputError` if the folder has no manifest, or one that can't be read or leads out of the folder.
+    """
     file = Path(out) / "manifest.csv"
     if not file.is_file():
         raise InputError(f"{out}: holds no manifest.csv, so it is no finished selection")
@@ -132,7 +135,7 @@ def read_manifest(
 
 # %% ../../nbs/curation/manifest.ipynb #ff107977
 def _manifest(clips, samples, judged, suffix, grid):
-    "A row for each original and each accepted sample, in the order of the samples table; `clips` holds candidates from elsewhere too."
+    "A row for each original and each accepted sample, as the samples table has them; `clips` holds candidates too."
     kept = judged[judged.accepted][[*SAMPLE_KEY, "votes"]]
     table = samples.merge(kept, on=SAMPLE_KEY, how="left", validate="one_to_one")
     table = table[table.votes.notna() | table.deformation.eq("original")]

@@ -28,7 +28,7 @@ def judgeable(
 ) -> dict[
     int, list[str]
 ]:  # part → classes that can be judged there; parts with fewer than two such classes are missing
-    "For each fold, the classes with a clip in it and two clips outside it."
+    "List for each fold the classes with a clip in it and two clips outside it."
     counts = pd.crosstab(clips.label, clips.fold)
     outside = counts.rsub(counts.sum(axis=1), axis=0)
     able = {int(fold): outside.index[outside[fold] >= 2].tolist() for fold in counts}
@@ -44,7 +44,7 @@ MOST_PAIRS = 32  # classes a batch, so that 500 classes need no more memory than
 def default_epochs(
     clips: int,  # how many
 ) -> int:  # 10 to 300
-    "Epochs of a metric net for a collection of some size."
+    "Give the epochs of a metric net for a collection of some size."
     return int(np.clip(PATCHES // max(clips, 1), 10, 300))
 
 # %% ../../nbs/curation/parts.ipynb #44a69639

@@ -16,12 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..analysis.tables import DEFORMATIONS
 from ..augmentation.candidates import gather, read_candidates, with_candidates
 from ..augmentation.grids import Making
 from ..augmentation.samples import prepare_store, store_key
 from ..core.checks import InputError
-from ..core.constants import ENGINES
+from ..core.constants import DEFORMATIONS, ENGINES
 from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic
 from ..core.tasks import Task, run_tasks
 from .finding import Found, find, forecast

@@ -3,23 +3,14 @@
 from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, MAX_SECONDS, SOURCES
 from ..core.files import cache_folder
-from .sounds import read_audio
-from .tables import MAX_ROWS, MAX_TABLE_BYTES, MAX_TEXT, PARQUET_ERRORS, check_parquet
-from .layouts import SOUND_SUFFIXES
+from .sounds import is_sound, read_audio, read_recording
+from .tables import MAX_ROWS, MAX_TABLE_BYTES, MAX_TEXT, PARQUET_ERRORS, check_parquet, read_table
 from .published import ARCHIVES, data_folders, download
+from .layouts import SOUND_SUFFIXES
 from .generated import GENERATED_LABELS, GENERATED_NOTE, GENERATED_VERSION, generate_clips
-from .clips import load_clips, make_folds
-from .facts import (
-    CLIPPED,
-    NEAR_SILENT,
-    Survey,
-    copies_as_one_source,
-    draw_survey,
-    file_facts,
-    findings,
-    save_picture,
-    survey,
-)
+from .clips import Collection, load_clips, make_folds, read_collection
+from .facts import CLIPPED, NEAR_SILENT, OFF_ZERO, VERY_SHORT, copies_as_one_source, file_facts, findings, unusable
+from .overview import Survey, draw_survey, save_picture, survey
 
 __all__ = [
     "ARCHIVES",
@@ -33,9 +24,12 @@ __all__ = [
     "MAX_TABLE_BYTES",
     "MAX_TEXT",
     "NEAR_SILENT",
+    "OFF_ZERO",
     "PARQUET_ERRORS",
     "SOUND_SUFFIXES",
     "SOURCES",
+    "VERY_SHORT",
+    "Collection",
     "InputError",
     "Survey",
     "cache_folder",
@@ -47,9 +41,14 @@ __all__ = [
     "file_facts",
     "findings",
     "generate_clips",
+    "is_sound",
     "load_clips",
     "make_folds",
     "read_audio",
+    "read_collection",
+    "read_recording",
+    "read_table",
     "save_picture",
     "survey",
+    "unusable",
 ]

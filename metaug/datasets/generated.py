@@ -176,7 +176,10 @@ _PLAYERS = dict(
     tune=_tune,
 )
 GENERATED_LABELS = tuple(_PLAYERS)  # sorted
-GENERATED_NOTE = "On generated sounds, no recordings: this shows that everything works, and is no result about real sound."  # beside every result
+# beside every result
+GENERATED_NOTE = (
+    "On generated sounds, no recordings: this shows that everything works, and is no result about real sound."
+)
 GENERATED_VERSION = 1  # raised whenever the sound changes, so that no old cache is taken for new
 
 # %% ../../nbs/datasets/generated.ipynb #79683a29
@@ -240,7 +243,10 @@ def generate_clips(
     *,
     seed: int = 0,  # ≥ 0: other sounds of the same classes
 ) -> Path:  # the folder: 200 WAV files (16 bit, 44.1 kHz) and `clips.csv`
-    "Write the generated collection, the same bytes from the same seed."
+    """Write the generated collection, the same bytes from the same seed.
+
+    Raises `InputError` if the seed is negative, or if the folder cannot be written or holds something else.
+    """
     if seed < 0:
         raise InputError(f"seed must be >= 0, got {seed}")
     folder = Path(folder)

@@ -14,6 +14,7 @@ from .work import EMBEDDINGS, WORK, class_rows, embedding_learner, fold_predicti
 from .settings import Arm, Settings, fold_numbers
 from .protocol import Graph, plan
 from .checks import check
+from .worth import held_out_originals
 from .outcome import Outcome, collect, embedding_of
 from .forecast import (
     Forecast,
@@ -55,6 +56,7 @@ __all__ = [
     "fold_numbers",
     "fold_predictions",
     "forecast_run",
+    "held_out_originals",
     "learn_classifier",
     "log",
     "middle_sound",

@@ -16,8 +16,11 @@ from ..core.constants import BUDGETS, ENGINES
 from ..datasets.clips import load_clips
 from .settings import Settings, _check_kinds, _valid_folds
 from .work import embedding_learner
+from ..judging.embeddings import PRETRAINED, is_fixed
+from ..judging.pretrained import weights_file
 from ..learning.training import RECIPES
-from ..selection.algorithm import SCHEMES, accept_none, get_scheme, warn_of_few_references
+from ..selection.algorithm import warn_of_few_references
+from ..selection.schemes import SCHEMES, get_scheme, rule_name
 
 # %% ../../nbs/experiment/checks.ipynb #82bb89a4
 def check(
@@ -29,18 +32,27 @@ def check(
     _check_lists(settings)
     _check_names(settings)
     schemes = [_known_scheme(name) for name in settings.schemes]
-    _check_folds(clips, settings, any(scheme.judge for scheme in schemes))
+    _check_fold_numbers(clips, settings, any(scheme.judge for scheme in schemes))
     for scheme in schemes:
         if scheme.judge:
-            embedding_learner(scheme.judge)
+            _check_judge(scheme.judge)
     counts = clips.groupby(["label", "fold"]).size().unstack(fill_value=0)
     pairs = _pairs_of_folds(sorted(counts), settings)
     _check_classifiers(counts, pairs)
     if any(scheme.judge for scheme in schemes):
-        _check_parts(counts, pairs, settings.k)
+        learned = any(scheme.judge and not is_fixed(scheme.judge) for scheme in schemes)
+        _check_parts(counts, pairs, settings.k, 2 if learned else 1)
     for scheme in schemes:
         if scheme.needs_effects:
             _check_class_effects(counts, scheme, settings)
+
+
+def _check_judge(judge):
+    "A judge that can be imported; one that needs no training must have its weights."
+    if not is_fixed(judge):
+        embedding_learner(judge)
+    elif judge in PRETRAINED:
+        weights_file()
 
 
 def _pairs_of_folds(folds, settings):
@@ -52,7 +64,7 @@ def _pairs_of_folds(folds, settings):
 def _known_scheme(name):
     "The scheme of a name; one that this process alone knows would be another in the next, under the same name."
     scheme = get_scheme(name)
-    if name in SCHEMES and scheme.function.__module__ != accept_none.__module__:
+    if name in SCHEMES and not scheme.function.__module__.startswith("metaug.selection."):
         raise InputError(f"scheme {name} is known to this process only; put it into a module and name it module:name")
     return scheme
 
@@ -80,12 +92,13 @@ def _check_names(settings):
         if got is not None and got < 1:
             raise InputError(f"{name} must be >= 1, got {got}")
     known = made_names(settings.judged)
-    alone = [name.removeprefix("only-") for name in settings.schemes if name.startswith("only-")]
+    rules = [rule_name(name) for name in settings.schemes]
+    alone = [name.removeprefix("only-") for name in rules if name.startswith("only-")]
     if unknown := [name for name in alone if name not in known]:
         raise InputError(f"deformation of a scheme only-… must be one of {', '.join(known)}, got {unknown[0]}")
 
 
-def _check_folds(clips, settings, judging):
+def _check_fold_numbers(clips, settings, judging):
     "As many folds as the protocol needs, and none that isn't there."
     folds = sorted(clips.fold.unique().tolist())
     least, why = 3, "a test, a validation and a training fold"
@@ -121,14 +134,15 @@ def _check_classifiers(counts, pairs):
             raise InputError(f"class {left.idxmin()} has no clips outside folds {list(pair)}; a classifier needs 1")
 
 
-def _check_parts(counts, pairs, ks):
-    "Every metric net needs two clips of each class, and as many references as neighbours."
+def _check_parts(counts, pairs, ks, needed):
+    "Every metric net needs two clips of each class, any other judge one, and as many references as neighbours."
     least = {}
     for excluded in sorted({tuple(sorted([*pair, part])) for pair in pairs for part in counts if part not in pair}):
         left = counts.drop(columns=list(excluded)).sum(axis=1)
-        if left.min() < 2:
+        if left.min() < needed:
             raise InputError(
-                f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; a metric net needs 2"
+                f"class {left.idxmin()} has {left.min()} clips outside folds {list(excluded)}; "
+                f"{'a metric net' if needed > 1 else 'a judge'} needs {needed}"
             )
         if not ks or min(ks) < 1 or max(ks) > left.sum():
             got = max(ks) if ks else "none"
@@ -141,7 +155,7 @@ def checked_clips(
     data: str,  # what `load_clips` takes
     settings: Settings,
 ) -> pd.DataFrame:  # clips table, and after the clips the candidates from elsewhere, with `maker` and `parent`
-    "Read all that a run is about, and warn of candidates that are left out. Raises `InputError` if it cannot give a result."
+    "Read what a run is about; warn of candidates left out. Raises `InputError` if it cannot give a result."
     clips = load_clips(data, strict=True)
     check(clips, settings)
     gathered = gather(settings.judged, clips, data=data)

@@ -115,7 +115,7 @@ def outline(
     deforming: float | None = None,  # seconds of sound a second and process, see `deforming_rate`
     jobs: int = -1,  # processes; -1 is one a core, or one where there is a graphics card
 ) -> pd.DataFrame:  # a row a stage: tasks done steps patches; with the rates: hours, and those role by role
-    "What a run would do, at most: a scheme that selects counts as if it accepted all."
+    "Count what a run would do, at most: a scheme that selects counts as if it accepted all."
     row, seconds = _store_row(graph, clips, cache)
     rows, hours = {"store": dict(row, steps=0, patches=0)}, {"store": seconds / (deforming or math.nan)}
     for stage, tasks in graph.stages.items():
@@ -157,6 +157,7 @@ def patches_bar(
 _MADE_BEFORE = {
     "store": "other clips, or deformed otherwise",
     "nets": "other metric nets",
+    "embeddings": "another embedding",
     "judged": "another acceptance",
     "effects": "other effects",
     "rows": "other classifiers",
@@ -176,8 +177,12 @@ def reasons(
     graph: Graph,
     cache: str | Path,  # folder or fsspec URL of all tasks' outputs
 ) -> pd.DataFrame:  # a row a task: stage, label, key, why ('' for those that are done)
-    "Why each task of a run is to be done: what is new against finished tasks of the same name."
-    finished = [json.loads(file.read_text()) for kind in WORK for file in (UPath(cache) / kind).glob("*/task.json")]
+    "Say why each task of a run is to be done: what is new against finished tasks of the same name."
+    finished = [
+        json.loads(file.read_text())
+        for kind in (*WORK, "embedding")
+        for file in (UPath(cache) / kind).glob("*/task.json")
+    ]
 
     def why(task):
         if task.done(cache):
@@ -222,7 +227,7 @@ class Forecast(NamedTuple):
     stages: pd.DataFrame  # of this run, see `outline`
 
     def text(self) -> str:
-        "Tell it in tables."
+        "Show it in tables."
         size = f"about {self.log_mel_bytes / 1e9:.2f} GB of log-mels in memory and somewhat less on disk"
         rates = f"{self.patches_a_second:.0f} patches and {self.sound_seconds_a_second:.0f} s of sound"
         return (

@@ -34,7 +34,7 @@ class RunSettings(NamedTuple):
     cache: UPath  # folder of finished work
 
 
-def _listed(value):
+def _as_list(value):
     "A list, or a text with commas, as a list; nothing as none."
     if value is None or value == "":
         return []
@@ -45,12 +45,12 @@ def _listed(value):
 
 def _numbers(name, value):
     try:
-        return tuple(int(part) for part in _listed(value))
+        return tuple(int(part) for part in _as_list(value))
     except (TypeError, ValueError) as e:
         raise InputError(f"{name} must be a whole number or several, got {value!r:.60}") from e
 
 
-def _number(name, value, kind=int):
+def _as_number(name, value, kind=int):
     try:
         return value if value is None else kind(value)
     except (TypeError, ValueError) as e:
@@ -84,20 +84,20 @@ def run_settings(
     here = Path(runs) / run_name(data)
     cache = UPath(cache or (UPath(out) / "cache" if out else here / "cache"))
     settings = Settings(
-        schemes=tuple(_listed(schemes)),
+        schemes=tuple(_as_list(schemes)),
         k=_numbers("k", k),
         seeds=_numbers("seed", seed),
         folds=(fold,),
-        valid_folds=_number("valid_folds", valid_folds),
+        valid_folds=_as_number("valid_folds", valid_folds),
         recipe=recipe,
-        epochs=_number("epochs", epochs),
-        metric_epochs=_number("metric_epochs", metric_epochs),
+        epochs=_as_number("epochs", epochs),
+        metric_epochs=_as_number("metric_epochs", metric_epochs),
         budget=budget,
-        l2=_number("l2", l2, float),
+        l2=_as_number("l2", l2, float),
         engine=engine,
-        background=tuple(_listed(background)),
-        candidates=tuple(_listed(candidates)),
-        per_clip=_number("per_clip", per_clip),
+        background=tuple(_as_list(background)),
+        candidates=tuple(_as_list(candidates)),
+        per_clip=_as_number("per_clip", per_clip),
     )
     return RunSettings(data, settings, UPath(out or here / f"fold{fold:02d}"), cache)
 
@@ -108,7 +108,7 @@ def notebook_parameters(
     test: int,  # test fold
     out: str | Path,  # folder of the run, whose cache is used
 ) -> dict:  # of the cell of this notebook that has the tag `parameters`
-    "A run's settings for one test fold as papermill takes them."
+    "Give a run's settings for one test fold as papermill takes them."
     s = settings._replace(folds=None)._asdict()
     del s["folds"], s["seeds"]
     s = {name: list(value) if isinstance(value, tuple) else value for name, value in s.items()}
@@ -138,7 +138,10 @@ def experiment_notebook(
     out: str | Path,  # folder of the run
     notebook: str | Path | None = None,  # this one; by default that of the checkout
 ) -> Path:
-    "The notebook that `fold_notebooks` executes; refuses what would keep it from that."
+    """Find the notebook that `fold_notebooks` executes.
+
+    Raises `InputError` if it is missing, papermill is not installed, or `out` is not a local folder.
+    """
     notebook = Path(notebook or Path(metaug.__file__).parents[1] / "nbs" / "05_experiment.ipynb")
     if not notebook.is_file():
         raise InputError(f"{notebook}: is not there; notebooks are made in a checkout of the project")
@@ -158,7 +161,10 @@ def fold_notebooks(
     jobs: int = -1,  # processes; -1 is one a core
     progress: bool = True,  # show a bar
 ) -> list[Path]:  # fold01.ipynb and so on
-    "Make each test fold of a run an executed notebook."
+    """Make each test fold of a run an executed notebook.
+
+    Raises `InputError` as `experiment_notebook` does, and `TaskError` if a notebook fails.
+    """
     notebook, out = experiment_notebook(out, notebook), Path(out).absolute()
     data = str(Path(data).absolute()) if data not in SOURCES and Path(data).exists() else data
     paths = [out / f"fold{test:02d}.ipynb" for test in outcome.graph.tests]

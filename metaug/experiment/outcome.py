@@ -22,11 +22,13 @@ from ..core.files import _table, write_atomic
 from ..core.runs import source_name
 from .protocol import Graph
 from .work import _classes_of, _embedding, _originals, class_rows, fold_predictions, open_store
+from .worth import held_out_originals
+from ..judging.calibration import worth_of_judges
 from ..learning.metric import warn_if_collapsed
 
 # %% ../../nbs/experiment/outcome.ipynb #1bbaea2e
 class Outcome(NamedTuple):
-    "What an experiment gives: tidy tables, and the graph with its cache for whoever wants to look deeper."
+    "Hold what an experiment gives: tidy tables, and the graph with its cache for whoever wants to look deeper."
 
     results: pd.DataFrame  # a class of a test fold under one scheme, k and seed
     acceptance: pd.DataFrame  # a judged sample for one pair of held-out folds, net, k and seed
@@ -34,14 +36,23 @@ class Outcome(NamedTuple):
     quality: pd.DataFrame  # a held-out fold of a metric net
     graph: Graph
     cache: UPath
+    originals: pd.DataFrame  # a held-out original, judge, k and pair of held-out folds: how it was judged
+
+    @property
+    def worth(self) -> pd.DataFrame:  # net k label clips accuracy low high baseline trusted
+        "Count what each judge is worth, class by class."
+        return worth_of_judges(self.originals)
 
     @property
     def store(self) -> str:  # folder or fsspec URL of the log-mels
-        "Where the samples are."
+        "Say where the samples are."
         return f"{self.cache}/stores/{self.graph.store}"
 
     def save(self, out: str | Path) -> list[UPath]:
-        "Write the four tables as Parquet into a folder or under an fsspec URL, and `run.json`: the settings, and where clips and log-mels are."
+        """Write the tables as Parquet, and `run.json`: the settings, and where clips and log-mels are.
+
+        `out` is a folder or an fsspec URL.
+        """
         about = dict(
             metaug=metaug.__version__,
             data=self.results.attrs.get("data"),
@@ -51,7 +62,7 @@ class Outcome(NamedTuple):
         )
         write_atomic(f"{out}/run.json", json.dumps(about, indent=1).encode())
         paths = []
-        for name in ("results", "acceptance", "predictions", "quality"):
+        for name in ("results", "acceptance", "predictions", "quality", "originals"):
             paths.append(UPath(out) / f"{name}.parquet")
             table = getattr(self, name).copy(deep=False)
             table.attrs = {}  # where this machine keeps the store is no part of a result
@@ -134,7 +145,7 @@ def collect(
     quality = _collect_tasks(graph, cache, "metric nets", "quality.parquet")
     _warn_of_collapse(quality)
     acceptance = _collect_tasks(graph, cache, "acceptance", "acceptance.parquet")
-    outcome = Outcome(results, acceptance, predictions, quality, graph, cache)
+    outcome = Outcome(results, acceptance, predictions, quality, graph, cache, held_out_originals(graph, cache))
     outcome.acceptance.attrs["store"] = outcome.store  # for `browse(outcome.acceptance)`
     return outcome
 
@@ -148,7 +159,7 @@ def embedding_of(
     seed: int = 0,
     k: int = 5,  # whose acceptance to show
 ) -> tuple[np.ndarray, pd.DataFrame]:  # (n, 64); clip label deformation level role accepted, aligned
-    "Embeddings of a metric net's training originals (role `reference`) and of the deformed samples that it judges (role `judged`)."
+    "Embed what a metric net learned from (role `reference`) and the deformed samples that it judges (role `judged`)."
     task = outcome.graph.net("npair", {test, valid, part}, seed)
     samples, reference = _embedding(outcome.cache, task.key, part)
     table = open_store(outcome.cache, outcome.graph.store).labelled

@@ -18,13 +18,17 @@ from ..core.plugins import source_digest
 from ..core.tasks import Task
 from .settings import Arm, Settings, _valid_folds
 from .work import WORK, open_store
-from ..selection.algorithm import get_scheme
+from ..judging.embeddings import embedding_tasks, is_fixed
+from ..selection.schemes import get_scheme
 
 # %% ../../nbs/experiment/protocol.ipynb #1016d825
 def plan(
     folds: int | list[int],  # how many folds, or their numbers
 ) -> pd.DataFrame:  # a row a kind of training: `shared`, `role_by_role`
-    "How many trainings the whole protocol needs: metric nets, and classifiers for each scheme."
+    """Count the trainings that the whole protocol needs: metric nets, and classifiers for each scheme.
+
+    Raises `InputError` for fewer than 3 folds.
+    """
     n = folds if isinstance(folds, int) else len(folds)
     if n < 3:
         raise InputError(f"cross-validation with a validation fold needs at least 3 folds, got {n}")
@@ -52,9 +56,12 @@ class Graph:
         self._known: dict[str, Task] = {}  # by key
         self._effects: dict[tuple, Task] = {}
         self._rules: dict[str, str | None] = {}  # judge → digest of the module that it comes from
+        schemes = [get_scheme(name) for name in settings.schemes]
+        fixed = {scheme.judge for scheme in schemes if scheme.judge and is_fixed(scheme.judge)}
+        self._embeddings: dict[str, list[Task]] = {judge: [] for judge in sorted(fixed)}
         names = ("metric nets", "acceptance", "classifiers", "effects", "class-conditional classifiers")
-        self.stages: dict[str, list[Task]] = {name: [] for name in names}
-        self.arms = [arm for name in settings.schemes for arm in self._arms(get_scheme(name))]
+        self.stages: dict[str, list[Task]] = {name: [] for name in (*["embedding"] * bool(fixed), *names)}
+        self.arms = [arm for scheme in schemes for arm in self._arms(scheme)]
         roles = itertools.product(self.arms, self.tests)
         self.classifiers = {(arm, t, v): self.classifier(arm, t, v) for arm, t in roles for v in self.valid_folds(t)}
 
@@ -72,7 +79,9 @@ class Graph:
 
     def _add(self, stage, kind, inputs, label):
         make, version = WORK[kind]
-        task = Task(kind, inputs, label, make, version)
+        return self._add_task(stage, Task(kind, inputs, label, make, version))
+
+    def _add_task(self, stage, task):
         known = self._known.setdefault(task.key, task)
         if known is task:
             self.stages[stage].append(task)
@@ -100,10 +109,21 @@ class Graph:
         inputs = dict(store=self.store, net=judge, excluded=folds, seed=seed, **self._training_settings(judge))
         return self._add("metric nets", "net", inputs, f"{judge} net without folds {folds}, seed {seed}")
 
-    def judged(self, judge: str, pair: list[int], k: int, seed: int) -> Task:
-        "Give the task of the acceptance of all candidates outside two folds."
-        nets = {str(i): self.net(judge, {*pair, i}, seed).key for i in self.folds if i not in pair}
-        inputs = dict(store=self.store, pair=pair, k=k, nets=nets, seed=seed)
+    def embedding(self, judge: str) -> list[Task]:
+        "Give the tasks that embed all samples with a judge that needs no training."
+        if not self._embeddings[judge]:
+            tasks = embedding_tasks(self.store, judge, self.settings.making)
+            self._embeddings[judge] = [self._add_task("embedding", task) for task in tasks]
+        return self._embeddings[judge]
+
+    def judged(self, judge: str, pair: list[int], k: int, seed: int, *, with_p: bool = False) -> Task:
+        "Give the task of the acceptance of all candidates outside two folds, if need be with p values."
+        inputs = dict(store=self.store, pair=pair, k=k, seed=seed)
+        if judge in self._embeddings:
+            inputs["embeddings"] = [task.key for task in self.embedding(judge)]
+        else:
+            inputs["nets"] = {str(i): self.net(judge, {*pair, i}, seed).key for i in self.folds if i not in pair}
+            inputs |= {"with_p": True} if with_p else {}
         by = "" if judge == "npair" else f"{judge} "
         task = self._add("acceptance", "acceptance", inputs, f"{by}acceptance without folds {pair}, k {k}, seed {seed}")
         self.net_of[task.key] = judge
@@ -115,7 +135,7 @@ class Graph:
         Schemes without class effects share it between the two roles.
         """
         scheme, pair = arm.scheme, sorted([test, valid])
-        judged = self.judged(scheme.judge, pair, arm.k, arm.seed).key if scheme.judge else None
+        judged = self._judged_for(arm, pair).key if scheme.judge else None
         effects = self.effects(scheme.needs_effects, test, arm.seed).key if scheme.needs_effects else None
         how = {name: getattr(self.settings, name) for name in ("recipe", "epochs", "budget")}
         inputs = dict(store=self.store, pair=pair, scheme=scheme.name, judged=judged, effects=effects, seed=arm.seed)
@@ -123,6 +143,10 @@ class Graph:
         k = f" k {arm.k}" if arm.k else ""
         label = f"{scheme.name}{k} without folds {pair}, seed {arm.seed}"
         return self._add(stage, "classifier", inputs | how | _named_rule(scheme.rule), label)
+
+    def _judged_for(self, arm, pair):
+        "The acceptance that an arm's scheme chooses by."
+        return self.judged(arm.scheme.judge, pair, arm.k, arm.seed, with_p=arm.scheme.needs_originals)
 
     def effects(self, on: str, test: int, seed: int) -> Task:
         "Give the task of what each deformation does to each class, counted on validation folds or on all test folds."

@@ -16,7 +16,7 @@ import numpy as np
 from ..augmentation.candidates import Candidates, read_candidates
 from ..augmentation.grids import Making
 from ..core.checks import InputError
-from ..selection.algorithm import Scheme
+from ..selection.schemes import Scheme
 
 # %% ../../nbs/experiment/settings.ipynb #707dc2c5
 class _SettingsFields(NamedTuple):
@@ -76,7 +76,7 @@ def _valid_folds(folds, test, most):
 
 # %% ../../nbs/experiment/settings.ipynb #a106e356
 _WHOLE = ("folds", "k", "seeds")  # tuples of whole numbers
-_TEXTS = ("schemes", "background", "candidates")  # tuples of texts
+_TEXT_FIELDS = ("schemes", "background", "candidates")  # tuples of texts
 _NUMBERS = ("epochs", "metric_epochs", "valid_folds", "per_clip")  # whole numbers
 
 
@@ -86,7 +86,7 @@ def _is_whole(value):
 
 def _check_kinds(settings):
     "Values of the right kind, so that nothing fails when all work is done."
-    for name in (*_WHOLE, *_TEXTS):
+    for name in (*_WHOLE, *_TEXT_FIELDS):
         values = getattr(settings, name)
         is_right = _is_whole if name in _WHOLE else lambda value: isinstance(value, (str, Path))
         if name == "folds" and values is None or name == "background" and isinstance(values, (str, Path)):

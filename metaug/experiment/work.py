@@ -7,6 +7,7 @@ __all__ = ['EMBEDDINGS', 'WORK', 'open_store', 'embedding_learner', 'fold_predic
 
 # %% ../../nbs/experiment/work.ipynb #a77b66d0
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,16 @@ from ..core.files import _table, digest
 from ..core.neighbours import knn_predict
 from ..core.plugins import check_source, import_named
 from ..features.store import LogMelStore
+from ..judging.calibration import conformal_p
+from ..judging.embeddings import PRETRAINED, read_embeddings
 from ..learning.batches import ResidentMels
 from ..learning.classification import _epoch_batches, learn_classifier
 from ..learning.metric import averaged_log_mels, dead_units, learn_metric, score_of
 from ..learning.networks import embed, predict, save_weights
 from ..learning.training import RECIPES, LogEpochs
-from ..selection.algorithm import acceptance, candidates, weigh
+from ..selection.algorithm import acceptance, candidates, judge_originals
 from ..selection.effects import class_effects
+from ..selection.schemes import rule_name, weigh
 
 # %% ../../nbs/experiment/work.ipynb #437db1bc
 # after metaug's modules, which keep what fastai warns of at import to themselves
@@ -44,7 +48,11 @@ def _embedding(cache, key, fold):
         return e["samples"], e["reference"]
 
 
-def open_store(cache, key):
+def open_store(
+    cache: str | Path,  # folder or fsspec URL of all tasks' outputs
+    key: str,  # the store's, see `store_key`
+) -> LogMelStore:
+    "Open the store of log-mels that a run has made."
     return LogMelStore.open(f"{cache}/stores/{key}")
 
 
@@ -77,12 +85,13 @@ EMBEDDINGS = {"npair": _learn_npair, "classifier": _learn_by_classifying}
 
 def embedding_learner(
     name: str,  # one of `EMBEDDINGS`, or module:name of one of your own
-):  # (mels, samples of the training folds, originals of each held-out fold, inputs, seed) → `Trained`, and a function: its network → the encoder in it
-    "How the embedding of this name is learned."
+) -> Callable:  # (mels, training samples, originals of each held-out fold, inputs, seed) → `Trained`, network → encoder
+    "Give the function that learns the embedding of a name. Raises `InputError` for a name that leads to none."
     if name in EMBEDDINGS:
         return EMBEDDINGS[name]
     if ":" not in name:
-        raise InputError(f"embedding must be one of {', '.join(EMBEDDINGS)} or module:name of your own, got {name}")
+        known = ", ".join([*EMBEDDINGS, *PRETRAINED])
+        raise InputError(f"embedding must be one of {known} or module:name of your own, got {name}")
     if not callable(found := import_named("embedding", name)):
         raise InputError(f"embedding {name} must be a function, got {type(found).__name__}")
     return found
@@ -128,31 +137,42 @@ def _make_net(inputs, cache, out):
     )
 
 # %% ../../nbs/experiment/work.ipynb #a2fb7075
+def _vectors_by_part(inputs, cache, table, vectors_of=None):
+    "For each part that is judged: its samples with their vectors, and the references with theirs."
+    if vectors_of is None and "embeddings" in inputs:
+        vectors_of = read_embeddings(cache, inputs["embeddings"])
+    for part in sorted(set(table.fold) - set(inputs["pair"])):
+        samples = table[table.fold.eq(part)].reset_index(drop=True)
+        reference = _originals(table, set(table.fold) - {*inputs["pair"], part})
+        if vectors_of is not None:
+            yield samples, vectors_of(samples.row.to_numpy()), reference, vectors_of(reference.row.to_numpy())
+        else:
+            vectors, of_reference = _embedding(cache, inputs["nets"][str(part)], part)
+            yield samples, vectors, reference, of_reference
+
+
+def _judged_by_part(judge_samples, inputs, cache, table, vectors_of=None):
+    "Judge all parts by `acceptance` or `judge_originals`; with a task's own vectors, or those of rows of the store."
+    how = dict(k=inputs["k"], test=inputs["pair"][0], valid=inputs["pair"][1])
+    judged = [
+        judge_samples(samples, vectors, reference["clip"].to_numpy(), others, reference.label.to_numpy(), **how)
+        for samples, vectors, reference, others in _vectors_by_part(inputs, cache, table, vectors_of)
+    ]
+    return pd.concat(judged, ignore_index=True)
+
+
 def _make_acceptance(inputs, cache, out):
-    table, judged = open_store(cache, inputs["store"]).labelled, []
-    for part, key in sorted(inputs["nets"].items()):
-        part = int(part)
-        samples, reference = _embedding(cache, key, part)
-        training = _originals(table, set(table.fold) - {*inputs["pair"], part})
-        judged.append(
-            acceptance(
-                table[table.fold.eq(part)].reset_index(drop=True),
-                samples,
-                training["clip"].to_numpy(),
-                reference,
-                training.label.to_numpy(),
-                k=inputs["k"],
-                test=inputs["pair"][0],
-                valid=inputs["pair"][1],
-            )
-        )
-    pd.concat(judged, ignore_index=True).assign(seed=inputs["seed"]).to_parquet(out / "acceptance.parquet")
+    table = open_store(cache, inputs["store"]).labelled
+    judged = _judged_by_part(acceptance, inputs, cache, table)
+    if "embeddings" in inputs or inputs.get("with_p"):
+        judged = judged.assign(p=conformal_p(judged, _judged_by_part(judge_originals, inputs, cache, table)))
+    judged.assign(seed=inputs["seed"]).to_parquet(out / "acceptance.parquet")
 
 # %% ../../nbs/experiment/work.ipynb #06755e5f
 def _training_samples(inputs, cache, table):
     "Training samples of a scheme, with weights, and how many it could choose from."
     pair = inputs["pair"]
-    check_source(inputs["scheme"], inputs.get("rule"))
+    check_source(rule_name(inputs["scheme"]), inputs.get("rule"))
     rest = table[~table.fold.isin(pair)]
     if inputs["judged"]:
         judged = _table(cache / "acceptance" / inputs["judged"] / "acceptance.parquet")
@@ -208,7 +228,7 @@ def fold_predictions(
     parts: list[tuple[str, int]],  # key of each classifier, and the fold that chose its epoch
     fold: int,  # the fold to be predicted
 ) -> pd.DataFrame:  # clip source label probabilities predicted correct
-    "Predictions of a fold's clips by the average of several classifiers (section 3.1: one for each validation fold)."
+    "Predict a fold's clips by the average of several classifiers (section 3.1: one for each validation fold)."
     classes = _classes_of(cache, parts[0][0])
     tables = [_table(UPath(cache) / "classifier" / key / "probabilities.parquet") for key, _ in parts]
     tables = [
@@ -226,7 +246,7 @@ def class_rows(
     *,
     classes: list[str],  # all classes, also those that the fold lacks
 ) -> pd.DataFrame:  # a row a class: label n correct confusion; n is 0 where the fold lacks it
-    "Counts of a fold's predictions, class by class."
+    "Count a fold's predictions, class by class."
     counts = pd.crosstab(predictions.label, predictions.predicted).reindex(index=classes, columns=classes, fill_value=0)
     return pd.DataFrame(
         {

@@ -3,6 +3,17 @@
 from importlib import import_module
 
 _ROOMS = {
+    "calibration": (
+        "ALL_CLASSES",
+        "KNOWN",
+        "calibration",
+        "conformal_p",
+        "score_interval",
+        "untrusted_classes",
+        "warn_of_untrusted",
+        "wrong_share",
+    ),
+    "embeddings": ("embed_versions", "embedding_tasks", "fixed_digest", "is_fixed", "read_embeddings"),
     "front_end": ("deformed_log_mel", "judge_log_mel", "mel_triangles", "pre_emphasis"),
     "pretrained": ("efficientat", "embed", "embed_deformed", "embed_log_mels", "weights_file"),
 }

@@ -2,22 +2,29 @@
 
 from ..core.moved import renamed
 from ..core.checks import at_least, need_columns
+from ..core.constants import SAMPLE_KEY
 from ..core.neighbours import CHUNK_VALUES, UNITS, Neighbours, knn, knn_predict, nearest, unit_rows, vote
+from ..core.plugins import import_named
 from .algorithm import (
-    SAMPLE_KEY,
-    SCHEMES,
-    Scheme,
     accept_brute,
-    accept_by_class,
     accept_metric,
     accept_none,
-    accept_random,
     acceptance,
     candidates,
-    get_scheme,
-    import_named,
-    only,
+    judge_originals,
     warn_of_few_references,
+)
+from .schemes import (
+    CONTROLS,
+    SCHEMES,
+    Scheme,
+    accept_by_class,
+    accept_random,
+    conformal,
+    control_of,
+    get_scheme,
+    only,
+    rule_name,
     weigh,
     weigh_votes,
 )
@@ -25,6 +32,7 @@ from .effects import OVERALL, acceptance_by_class, by_class_deformation, class_e
 
 __all__ = [
     "CHUNK_VALUES",
+    "CONTROLS",
     "OVERALL",
     "SAMPLE_KEY",
     "SCHEMES",
@@ -42,8 +50,11 @@ __all__ = [
     "by_class_deformation",
     "candidates",
     "class_effects",
+    "conformal",
+    "control_of",
     "get_scheme",
     "import_named",
+    "judge_originals",
     "knn",
     "knn_predict",
     "nearest",
@@ -51,6 +62,7 @@ __all__ = [
     "neighbourhoods",
     "only",
     "predicted_share",
+    "rule_name",
     "unit_rows",
     "vote",
     "warn_of_few_references",

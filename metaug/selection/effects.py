@@ -50,7 +50,7 @@ def acceptance_by_class(
 ) -> (
     pd.DataFrame
 ):  # k label judged accepted ratio low high; ratio and its 95% interval in 0..1; per k the classes, then `OVERALL`
-    "Acceptance ratio of each class (Table 2)."
+    "Compute the acceptance ratio of each class (Table 2)."
     how = dict(unit=unit, draws=draws, seed=seed)
     overall = _ratios(acceptance.assign(label=OVERALL), ["k", "label"], **how)
     table = pd.concat([_ratios(acceptance, ["k", "label"], **how), overall], ignore_index=True)
@@ -64,7 +64,7 @@ def by_class_deformation(
     draws: int = 1000,  # of the bootstrap
     seed: int = 0,  # of the bootstrap
 ) -> pd.DataFrame:  # k label deformation judged accepted ratio low high; ratio and its 95% interval in 0..1
-    "Acceptance ratio of each class and deformation (Fig. 4)."
+    "Compute the acceptance ratio of each class and deformation (Fig. 4)."
     return _ratios(acceptance, ["k", "label", "deformation"], unit=unit, draws=draws, seed=seed)
 
 # %% ../../nbs/selection/effects.ipynb #ec3eade4
@@ -73,7 +73,7 @@ def neighbourhoods(
 ) -> (
     pd.DataFrame
 ):  # k accepted samples own similarity margin: means; own = share of the neighbours of the own class, 0..1
-    "What surrounds the accepted and the rejected samples."
+    "Describe what surrounds the accepted and the rejected samples."
     need_columns(acceptance, "acceptance", "k accepted own_votes similarity margin")
     _one_net(acceptance)
     rows = acceptance.assign(own=acceptance.own_votes / acceptance.k, samples=1)
@@ -87,7 +87,7 @@ def neighbourhoods(
 def predicted_share(
     acceptance: pd.DataFrame,  # acceptance table of one k
 ) -> pd.DataFrame:  # square, rows: label, columns: predicted; share of the row's deformed samples, 0..1
-    "Where the deformed samples of each class end up."
+    "Count which classes the deformed samples of each class are taken for. Raises `InputError` for several k at once."
     need_columns(acceptance, "acceptance", "label predicted")
     _one_net(acceptance)
     if "k" in acceptance and acceptance.k.nunique() > 1:
@@ -143,13 +143,16 @@ def _effect_row(
 
 # %% ../../nbs/selection/effects.ipynb #0f8bd2c8
 def class_effects(
-    results: pd.DataFrame,  # results rows of `none` and of `only-<deformation>`, `brute`: scheme test seed label n correct
+    results: pd.DataFrame,  # of schemes none, brute, only-<deformation>: scheme test seed label n correct
     *,
     on: str = "test",  # folds on which `correct` was counted: "test" or "validation"
     draws: int = 2000,  # of the bootstrap
     seed: int = 0,  # of the bootstrap
-) -> pd.DataFrame:  # label deformation difference low high n on; difference and 95% interval in points, n clips counted over folds and seeds
-    "How each deformation changes the accuracy of each class (Fig. 2)."
+) -> pd.DataFrame:  # label deformation difference low high n on; points with 95% interval, n over folds and seeds
+    """Measure how each deformation changes the accuracy of each class (Fig. 2).
+
+    Raises `InputError` for results of several collections.
+    """
     need_columns(results, "results", "scheme test seed label n correct")
     if on not in ("test", "validation"):
         raise InputError(f"on must be test or validation, got {on}")
