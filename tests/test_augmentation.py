@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from joblib.externals.loky import get_reusable_executor
 
 from metaug.datasets import generated
 from metaug import augmentation
@@ -487,6 +488,7 @@ def own_deformers(tmp_path, monkeypatch):
     (tmp_path / "modules" / "own_deformers.py").write_text(OWN_DEFORMERS)
     monkeypatch.syspath_prepend(tmp_path / "modules")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"), prepend=os.pathsep)
+    get_reusable_executor().shutdown()  # workers of tests before know nothing of the folder
     grid = tmp_path / "grid.yaml"
     grid.write_text("own_deformers:Reverse: [0.25, 1.0]\nlouder: {deformer: 'own_deformers:Gain', values: [3, 6, 9]}\n")
     yield grid
