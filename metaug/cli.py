@@ -412,7 +412,23 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 @candidates_option
 @per_clip_option
 @click.option(
-    "--epochs", type=int, help="of the metric nets at most; by default so many that they suit the number of clips"
+    "--judge",
+    default="npair",
+    show_default=True,
+    help="npair (the paper's metric, learned from your sounds), classifier, efficientat (has heard AudioSet, needs no "
+    "training), module:name of your own, or auto",
+)
+@click.option("--rule", default="vote", show_default=True, help="vote, or conformal: a bound on what is lost")
+@click.option(
+    "--keep",
+    default=0.95,
+    show_default=True,
+    help="of what is like the originals at least so much is kept, by conformal",
+)
+@click.option(
+    "--epochs",
+    type=int,
+    help="of nets that are learned, at most; by default so many that they suit the number of clips",
 )
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
 @click.option("--seed", default=0, show_default=True)
@@ -425,7 +441,7 @@ def select(sounds, out, no_audio, as_json, **options):
 
     SOUNDS is a folder with a subfolder a class, or a CSV or Parquet with path,label[,fold,source]. Into OUT come
     the originals and the accepted deformed sounds, OUT/<class>/….flac, each with a JAMS that tells how it was made,
-    and manifest.csv, summary.csv, report.html, acceptance.parquet, quality.parquet and clips.parquet. Nothing in
+    and manifest.csv, summary.csv, report.html, and acceptance, quality, worth and clips as Parquet. Nothing in
     SOUNDS is changed. Cut off, the same command goes on where it was, by what OUT/.metaug-cache holds: log-mels and
     nets, about 1 MB for a clip of 5 s, which may be deleted when all is done.
 
@@ -434,6 +450,7 @@ def select(sounds, out, no_audio, as_json, **options):
       metaug select my_sounds --out filtered
       metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
       metaug select my_sounds --out filtered --no-audio --json
+      metaug select my_sounds --out filtered --judge efficientat
       metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5
     """
     from metaug import curation

@@ -2,6 +2,7 @@
 
 from ..core.moved import renamed
 from ..learning.training import StopEarly
+from .judges import RULES, Judgement, Judging, judge_parts
 from .parts import MOST_PAIRS, PATCHES, PATIENCE, SCORINGS, default_epochs, judgeable
 from .manifest import _write_sounds, read_manifest, safe_names
 from .finding import Found, find, forecast
@@ -12,8 +13,11 @@ __all__ = [
     "MOST_PAIRS",
     "PATCHES",
     "PATIENCE",
+    "RULES",
     "SCORINGS",
     "Found",
+    "Judgement",
+    "Judging",
     "Selection",
     "Sounds",
     "StopEarly",
@@ -23,6 +27,7 @@ __all__ = [
     "default_epochs",
     "find",
     "forecast",
+    "judge_parts",
     "judgeable",
     "plain_csv",
     "read_log_mel",
