@@ -85,6 +85,7 @@ def main():
 
     \b
     metaug select my_sounds --out better   a better training set from your own sounds
+    metaug judge my_sounds                 which recordings may be mislabelled
     metaug data esc10                      what a collection holds
     metaug plan --data esc10               what the whole experiment would take
     metaug run --data generated --folds 1  the paper's experiment, here one test fold of it
@@ -460,6 +461,50 @@ def select(sounds, out, no_audio, as_json, **options):
         sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=_terminal(), **options
     )
     click.echo(_json(made.as_dict()) if as_json else made.text())
+
+
+@main.command()
+@click.argument("originals")
+@click.argument("candidates", required=False)
+@click.option(
+    "--judge",
+    default="efficientat",
+    show_default=True,
+    help="efficientat (has heard AudioSet), or module:name of a function (samples, sample_rate) -> vector",
+)
+@click.option("--k", default=5, show_default=True, help="neighbours that vote on each recording")
+@click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
+@click.option("--seed", default=0, show_default=True)
+@jobs_option
+@click.option(
+    "--html", type=click.Path(dir_okay=False), help="also write a page that plays what sounds like another class"
+)
+@click.option("--table", type=click.Path(dir_okay=False), help="also write the whole table into this CSV file")
+@click.option(
+    "--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of the page"
+)
+@strict_option
+@json_option
+def judge(originals, candidates, html, table, max_mb, as_json, **options):
+    """Which recordings may be mislabelled; or which sounds from elsewhere are not of the class that they claim.
+
+    ORIGINALS, and CANDIDATES likewise, is a folder with a subfolder a class, or a CSV or Parquet with
+    path,label[,fold,source]. Without CANDIDATES each original is judged by those of the other folds. Nothing is
+    deformed, learned or changed; the most suspicious recording comes first, with what it sounds like instead.
+
+    \b
+    Examples:
+      metaug judge my_sounds --html suspicious.html
+      metaug judge my_sounds downloaded --table judged.csv
+    """
+    from metaug import curation
+
+    said = curation.judge(originals, candidates, progress=_terminal(), **options)
+    written = [curation.write_audit_table(said, table)] if table else []
+    written += [curation.write_audit_page(said, html, max_mb=max_mb)] if html else []
+    click.echo(_json(said.as_dict()) if as_json else said.text())
+    if written and not as_json:
+        click.echo("Written: " + " ".join(map(str, written)))
 
 
 if __name__ == "__main__":

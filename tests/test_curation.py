@@ -15,7 +15,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from metaug.curation import selecting
+from metaug.curation import judges
 from metaug.curation import manifest
 from metaug.core import files
 from metaug.core.tasks import Task

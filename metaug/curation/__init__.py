@@ -3,6 +3,7 @@
 from ..core.moved import renamed
 from ..learning.training import StopEarly
 from .judges import RULES, Judgement, Judging, judge_parts
+from .audit import Audit, audit_page, judge, write_audit_page, write_audit_table
 from .parts import MOST_PAIRS, PATCHES, PATIENCE, SCORINGS, default_epochs, judgeable
 from .manifest import _write_sounds, read_manifest, safe_names
 from .finding import Found, find, forecast
@@ -15,6 +16,7 @@ __all__ = [
     "PATIENCE",
     "RULES",
     "SCORINGS",
+    "Audit",
     "Found",
     "Judgement",
     "Judging",
@@ -23,10 +25,12 @@ __all__ = [
     "StopEarly",
     "acceptance_summary",
     "audio_folder",
+    "audit_page",
     "dataloaders",
     "default_epochs",
     "find",
     "forecast",
+    "judge",
     "judge_parts",
     "judgeable",
     "plain_csv",
@@ -35,6 +39,8 @@ __all__ = [
     "safe_names",
     "select",
     "split",
+    "write_audit_page",
+    "write_audit_table",
 ]
 
 __getattr__ = renamed(
