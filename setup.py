@@ -21,7 +21,7 @@ setup(
     url=cfg["git_url"],
     keywords=cfg["keywords"],
     packages=find_packages(include=["metaug", "metaug.*"]),
-    package_data={"metaug.listening": ["*.html"]},
+    package_data={"metaug.listening": ["*.html", "*.css", "*.js"]},
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()},
     python_requires=f">={cfg['min_python']}",

@@ -208,15 +208,18 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     "--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture"
 )
 def bench(quick, out):
-    """How long metaug takes against the usual tools, timed in alternation on this machine.
+    """Time metaug against the usual tools, in alternation on this machine.
 
     Example: metaug bench --quick
     """
     from metaug import benchmarks
 
+    def announce(line):
+        click.echo(f"metaug bench: {line}", err=True)
+
     _local_folder(out)
-    Path(out).mkdir(parents=True, exist_ok=True)  # what can't be written is said before minutes of work
-    done = benchmarks.bench(quick=quick, tell=lambda line: click.echo(f"metaug bench: {line}", err=True))
+    Path(out).mkdir(parents=True, exist_ok=True)  # before minutes of work, in case it cannot be written
+    done = benchmarks.bench(quick=quick, tell=announce)
     click.echo(done.text())
     click.echo("\nWritten: " + " ".join(done.save(out)))
 
@@ -317,15 +320,15 @@ def plan(data, jobs, out, as_json, **options):
 @click.option(
     "--html",
     type=click.Path(dir_okay=False),
-    help="also write the listening report, one page that shows and plays what was accepted and rejected",
+    help="also write the listening report to this file: one page that shows and plays what was accepted and rejected",
 )
 @click.option(
     "--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of that page"
 )
 def report(folder, html, max_mb):
-    """What came out of a run: accuracy with intervals, share of the training set, paired tests; as text, CSV and figures.
+    """Show what came out of a run: accuracy with intervals, costs, paired tests. Written as CSV and figures too.
 
-    FOLDER is what `metaug run` wrote its tables into, or holds one such folder for each test fold.
+    FOLDER is where `metaug run` wrote its tables, or a folder that holds one such folder for each test fold.
 
     \b
     Examples:

@@ -19,6 +19,7 @@ from scipy import stats
 
 from metaug.core import statistics
 from metaug import analysis
+from metaug.analysis import drawing
 from metaug.datasets import InputError
 
 LABELS = ["cat", "dog", "rain"]
@@ -360,8 +361,9 @@ def test_compare_over_folds_by_a_plain_loop():
         ]
         changes[fold, seed] = 100 * (own[0] - own[1])
     assert row.difference == pytest.approx(np.mean(list(changes.values())))
-    assert row.p == pytest.approx(analysis.sign_flip_test(list(changes.values())))
-    assert (row.unit, row.units, row.p_least) == ("fold and seed", 6, 2 / 2**6)
+    by_fold = [np.mean([changes[fold, seed] for seed in (0, 1)]) for fold in (1, 2, 3)]
+    assert row.p == pytest.approx(analysis.sign_flip_test(by_fold))
+    assert (row.unit, row.units, row.p_least) == ("fold", 3, 2 / 2**3)
 
 
 def test_compare_is_the_difference_of_the_summary():
@@ -401,7 +403,7 @@ def test_a_scheme_equals_itself():
 
 def test_compare_takes_only_what_both_did():
     some = RESULTS[(RESULTS.scheme != "brute") | (RESULTS.test != 2)]
-    assert analysis.compare(some, "brute", "none").units == 4
+    assert analysis.compare(some, "brute", "none").units == 2
 
 
 def test_comparisons_by_default():
@@ -430,6 +432,29 @@ def test_the_text_says_when_p_cant_be_small():
 def test_compare_of_one_fold_and_seed():
     row = analysis.compare(RESULTS[(RESULTS.test == 1) & (RESULTS.seed == 0)], "brute", "none")
     assert np.isnan(row.low) and row.p == 1 and row.p_least == 1
+
+
+def null_results(folds, seeds, seed):
+    "Results of two schemes that are equally good: each fold suits one of them by chance, and all its seeds share that."
+    random = np.random.default_rng(seed)
+    luck = np.repeat(random.normal(0, 3, folds), seeds) + random.normal(0, 1, folds * seeds)  # points
+    units = pd.DataFrame(list(itertools.product(range(folds), range(seeds))), columns=["test", "seed"])
+    units = units.assign(label="all", n=1000, correct=800)
+    other = units.assign(scheme="b", correct=800 + np.round(10 * luck).astype(int))
+    return pd.concat([units.assign(scheme="a"), other], ignore_index=True)
+
+
+@pytest.mark.parametrize(("folds", "seeds"), [(5, 2), (6, 3)])
+def test_more_seeds_make_no_evidence_out_of_chance(folds, seeds):
+    p = [analysis.compare(null_results(folds, seeds, seed), "a", "b", draws=2).p for seed in range(150)]
+    assert np.mean(np.array(p) <= 0.05) <= 0.08  # it was 0.16 and 0.23 when each seed counted
+
+
+def test_two_seeds_count_as_one_fold():
+    one = null_results(8, 1, 0)
+    two = pd.concat([one, one.assign(seed=1)], ignore_index=True)
+    alike = ["difference", "p", "p_least", "unit", "units"]
+    assert analysis.compare(two, "a", "b")[alike].tolist() == analysis.compare(one, "a", "b")[alike].tolist()
 
 
 # ---------------------------------------------------------------- confusion and acceptance
@@ -504,6 +529,83 @@ def test_principal_plane_is_sklearns():
     pca = PCA(2).fit(units)
     np.testing.assert_allclose(np.abs(ours), np.abs(pca.transform(units)), atol=1e-9)
     np.testing.assert_allclose(shown, pca.explained_variance_ratio_)
+
+
+# ---------------------------------------------------------------- grids of one's own
+
+LEVELS = {"echo": 1, "telephone line": 2, "slower": 7, "dither": 200}
+
+
+def own_grid(seed=0):
+    "Acceptance of deformations with other names and other numbers of levels, and what their samples table says."
+    random = np.random.default_rng(seed)
+    levels = [(name, level) for name, count in LEVELS.items() for level in range(count)]
+    rows = [(f"{label}{number}", label, *at) for label in LABELS for number in range(3) for at in levels]
+    samples = pd.DataFrame(rows, columns=["clip", "label", "deformation", "level"])
+    judged = samples.assign(test=1, valid=2, seed=0, k=5, accepted=random.uniform(size=len(samples)) < 0.7)
+    samples["rate"] = (1 - 0.1 * samples.level).where(samples.deformation == "slower")
+    samples["preset"] = samples.level.map({0: "near", 1: "far"}).where(samples.deformation == "telephone line")
+    samples["weight"] = (samples.level / 200).where(samples.deformation == "dither")
+    return judged, samples.drop(columns="label")
+
+
+OWN, OWN_SAMPLES = own_grid()
+
+
+def test_strengths_of_ones_own_grid_count_every_sample_once():
+    table = analysis.acceptance_by_strength(OWN, OWN_SAMPLES, k=5, draws=10)
+    assert table.groupby("kind").judged.sum().to_dict() == {name: 9 * count for name, count in LEVELS.items()}
+    assert (table.judged * table.ratio).sum() / 100 == pytest.approx(OWN.accepted.sum())
+    kinds = table.groupby("kind", sort=False)
+    assert kinds.parameter.first().to_dict() == {
+        "dither": "weight",
+        "echo": "level",
+        "slower": "rate",
+        "telephone line": "preset",
+    }
+    sizes = kinds.size()
+    assert sizes[["echo", "telephone line", "slower"]].tolist() == [1, 2, 7]
+    assert 2 < sizes["dither"] <= 12  # two hundred levels are put in bins
+
+
+def test_noise_outside_the_papers_weights_is_counted():
+    loud = SAMPLES.assign(weight=SAMPLES.weight + 0.48)
+    table = analysis.acceptance_by_strength(ACCEPTANCE, loud, k=5)
+    assert table.judged.sum() == (ACCEPTANCE.k == 5).sum()
+
+
+def test_a_samples_table_without_the_papers_parameters_is_enough():
+    bare = OWN_SAMPLES[["clip", "deformation", "level"]]
+    table = analysis.acceptance_by_strength(OWN, bare, k=5, draws=10)
+    assert set(table.parameter) == {"level"} and table.judged.sum() == len(OWN)
+
+
+def test_figures_of_ones_own_grid():
+    mesh = analysis.plot_acceptance(OWN, k=5)
+    names = [text.get_text() for text in mesh.get_xticklabels()]
+    assert names == [*sorted(LEVELS), "all"]
+    strength = analysis.plot_strength(OWN, OWN_SAMPLES, k=5)
+    assert [ax.get_title() for ax in strength.axes] == ["dither", "slower", "telephone line", "one level each"]
+    table = pd.DataFrame([(label, name, 1.0, 0.0, 2.0) for label in LABELS for name in [*LEVELS, "all"]])
+    table.columns = ["label", "deformation", "difference", "low", "high"]
+    legend = analysis.plot_effects(table).get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [*sorted(LEVELS), "all"]
+    for figure in map(plt.figure, plt.get_fignums()):
+        pixels(figure)
+
+
+def test_two_hundred_makers_fit_into_figures(tmp_path):
+    names = np.array([f"maker {number}" for number in range(200)])
+    many = pd.DataFrame({"label": np.repeat(LABELS, 200), "deformation": np.tile(names, 3)})
+    judged = many.assign(clip="c", level=0, test=1, valid=2, seed=0, k=5, accepted=True)
+    table = many.assign(difference=1.0, low=0.0, high=2.0)
+    figures = [analysis.plot_acceptance(judged, k=5).figure, analysis.plot_effects(table).figure]
+    figures.append(analysis.plot_strength(judged, judged[["clip", "deformation", "level"]].drop_duplicates(), k=5))
+    for figure in figures:
+        figure.canvas.draw()
+        assert max(figure.get_size_inches()) <= 60
+        inside = figure.get_tightbbox()
+        assert inside.y1 <= figure.get_size_inches()[1] + 0.1 and inside.x1 <= figure.get_size_inches()[0] + 0.1
 
 
 # ---------------------------------------------------------------- wrong tables
@@ -667,6 +769,12 @@ def test_figures_draw_on_given_axes():
     assert len(plt.get_fignums()) == 1
 
 
+def test_deformations_are_named_in_one_place():
+    from metaug.core import constants
+
+    assert analysis.DEFORMATIONS == list(constants.DEFORMATIONS)
+
+
 def test_zero_difference_is_white():
     ax = analysis.plot_confusion_difference(RESULTS, scheme="none")
     assert (ax.collections[0].get_facecolors()[:, :3] == 1).all()
@@ -794,6 +902,37 @@ def test_least_p_and_sums_in_pieces(monkeypatch):
         assert analysis.sign_flip_test(np.ones(n)) == pytest.approx(
             statistics.least_p(n), rel=0.8 if n == 15 else 1e-12
         )
+
+
+def test_letters_that_no_font_has_are_said_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "_said_missing", set())
+    names = dict(zip(LABELS, ["\u732b", "\u72ac", "rain"]))
+    own = RESULTS.assign(label=RESULTS.label.map(names))
+    with pytest.warns(UserWarning) as said:
+        analysis.save_figures(own, None, tmp_path, dpi=40)
+    if not any("no installed font" in str(w.message) for w in said):
+        pytest.skip("a font for Chinese is installed")
+    assert len(said) == 1 and "\u732b" in str(said[0].message) and "\n" not in str(said[0].message)
+
+
+def test_fonts_for_other_scripts_are_used_where_they_are():
+    assert drawing._fonts({"DejaVu Sans", "Noto Sans CJK SC"}) == ["DejaVu Sans", "Noto Sans CJK SC"]
+    assert drawing._fonts({"DejaVu Sans"}) == ["DejaVu Sans"]
+
+
+def test_saved_figures_say_what_they_show(tmp_path):
+    for path in analysis.save_figures(RESULTS, ACCEPTANCE, tmp_path, dpi=40):
+        about = Image.open(path).text
+        assert about["Title"] and "x axis: " in about["Description"] and "y axis: " in about["Description"]
+
+
+def test_letters_can_be_read():
+    assert analysis.STYLE["figure.dpi"] >= 100
+    for name, draw in FIGURES.items():
+        drawn = draw()
+        texts = (drawn if isinstance(drawn, Figure) else drawn.figure).findobj(mpl.text.Text)
+        small = {text.get_text() for text in texts if text.get_text() and text.get_fontsize() < 11}
+        assert not small, f"{name}: {small}"
 
 
 def test_any_name_of_a_class_is_drawn(tmp_path):

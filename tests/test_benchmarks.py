@@ -11,8 +11,10 @@ import torch
 from click.testing import CliRunner
 
 from metaug import benchmarks
+from metaug.benchmarks import Fact, Missing, SelfTimed, Timing, alternate, bench, rank_loss_by_loop, timing_ratios
 from metaug.benchmarks import pairs as pairs_room
-from metaug.benchmarks import Fact, Missing, Timing, alternate, bench, rank_loss_by_loop, timing_ratios
+from metaug.benchmarks import sound as sound_room
+from metaug.benchmarks import training as training_room
 from metaug.cli import main
 from metaug.metric import rank_loss
 
@@ -49,6 +51,19 @@ def test_a_function_that_returns_a_number_is_timed_all_the_same():
     assert timing.ours < 1e3 and timing.usual < 1e3
 
 
+def test_a_function_that_timed_itself_is_believed():
+    (timing,) = alternate(lambda: SelfTimed(2.0), lambda: SelfTimed(6.0), name=NAME, runs=1, units=2, warm=False)
+    assert (timing.ours, timing.usual) == (1, 3)
+    with pytest.warns(FutureWarning, match="SelfTimed"):
+        assert benchmarks.Told is SelfTimed
+
+
+def test_without_mudas_programs_its_pairs_alone_are_left_out(monkeypatch):
+    monkeypatch.setattr(sound_room.shutil, "which", lambda program: None if program == "sox" else program)
+    with pytest.raises(Missing, match="muda's programs sox"):
+        list(sound_room._clip_with_muda(np.zeros(8), 1, ("spectral",)))
+
+
 def test_what_is_missing_is_named_and_left_out(pairs):
     done = bench(quick=True, pairs=pairs)
     assert done.left_out == ["missing: sox not installed"]
@@ -83,7 +98,7 @@ def test_a_plain_learner_has_the_same_losses(kind, bs):
     threads = torch.get_num_threads()
     try:
         ours, usual = (
-            [loss for call in range(2) for loss in pairs_room._fit_once(kind, side, bs, 2, call)[1]]
+            [loss for call in range(2) for loss in training_room._fit_once(kind, side, bs, 2, call)[1]]
             for side in ("ours", "usual")
         )
     finally:
@@ -93,8 +108,9 @@ def test_a_plain_learner_has_the_same_losses(kind, bs):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux alone hands a parent's peak on")
 def test_the_peak_is_not_the_parents():
-    child = "from metaug.benchmarks import _peak; print(_peak())"
-    parent = f"import subprocess, sys; fat = b'x' * (3 << 30); subprocess.run([sys.executable, '-W', 'ignore', '-c', {child!r}], check=True)"
-    told = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr[-2000:]
-    assert 50 < float(told.stdout) < 2500
+    child = "from metaug.benchmarks.growth import _peak; print(_peak())"
+    start = f"subprocess.run([sys.executable, '-W', 'ignore', '-c', {child!r}], check=True)"
+    parent = f"import subprocess, sys; fat = b'x' * (3 << 30); {start}"
+    done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 50 < float(done.stdout) < 2500

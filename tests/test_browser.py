@@ -316,14 +316,14 @@ def test_search_finds_npair_loss(browser, site):
 
 
 def test_a_player_of_the_site_plays(browser, site):
-    browser.get(f"{site[1]}/nbs/02_augmentation.html")
+    browser.get(f"{site[1]}/nbs/listening/media.html")
     browser.execute_script("window.player = document.querySelector('audio'); player.loop = true; player.play()")
     until(browser, "!player.paused && player.currentTime > 0")
 
 
 def test_the_lesson_on_listening_holds_the_page_itself(browser, site):
     errors(browser)
-    browser.get(f"{site[1]}/nbs/06a_listening.html")
+    browser.get(f"{site[1]}/nbs/listening/webpage.html")
     browser.switch_to.frame(browser.find_element("css selector", "iframe[srcdoc]"))
     try:
         until(browser, "document.querySelectorAll('#list li').length > 0")

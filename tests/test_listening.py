@@ -258,7 +258,7 @@ def test_a_missing_recording_is_said_and_stays_listed(run, tmp_path):
     assert str(data["clips"]["row"][lost]) not in data["sounds"] and str(data["clips"]["row"][lost]) in data["pictures"]
     assert "0-1-0.wav" in data["clips"]["why"][lost] and str(moved) not in data["clips"]["why"][lost]
     assert sum(clip == lost for clip in data["samples"]["clip"]) == 20
-    assert re.search(r"class=warning>\d+ sounds are missing: ", text)
+    assert re.search(r'class="warning">\d+ sounds are missing: ', text)
 
 
 def test_other_background_recordings_are_not_passed_off(run, tmp_path):
@@ -274,10 +274,88 @@ def test_other_background_recordings_are_not_passed_off(run, tmp_path):
 
 def test_a_store_of_another_version_is_silent(store):
     class Other:
+        samples = store.samples
+
         class array:
             attrs = {"metaug": {**store.array.attrs["metaug"], "version": -1}}
 
     assert set(why_silent(Other)) == {"stretch", "pitch1", "pitch2", "drc", "bgnoise"}
+
+
+# ---------------------------------------------------------------- grids of one's own
+
+LEVELS = {"echo": 1, "telephone line": 2, "slower": 7}
+
+
+def with_versions(patch):
+    "Let a store hold as many samples a clip as the grid has."
+    patch.setattr("metaug.features.store.VERSIONS", 1 + sum(LEVELS.values()), raising=False)
+
+
+@pytest.fixture(scope="module")
+def own_run(tmp_path_factory):  # acceptance table and path of a store of three deformations with 1, 2 and 7 levels
+    "Judgements on a grid that nobody knows beforehand."
+    folder, versions = tmp_path_factory.mktemp("own"), 1 + sum(LEVELS.values())
+    with pytest.MonkeyPatch.context() as patch:
+        with_versions(patch)
+        clips = make_clips(folder)
+        store = LogMelStore.create(str(folder / "store"), clips, attrs=store_attrs())
+        levels = [("original", 0), *((name, level) for name, count in LEVELS.items() for level in range(count))]
+        rng = np.random.default_rng(0)
+        for index, clip in enumerate(clips["clip"]):
+            rows = [dict(clip=clip, deformation=name, level=level) for name, level in levels]
+            for row in rows:
+                row["rate"] = 1 - 0.1 * row["level"] if row["deformation"] == "slower" else None
+            base = rng.normal(-40, 10, 128)
+            mels = [(base + rng.normal(0, 5, 128))[:, None] + np.zeros((128, 20 + at)) for at in range(versions)]
+            store.append(index, mels, rows)
+        return judge_all(store, k=5), store.path
+
+
+@pytest.fixture
+def own(own_run, monkeypatch):  # acceptance table and store
+    "The same, open."
+    with_versions(monkeypatch)
+    return own_run[0], LogMelStore.open(own_run[1])
+
+
+def test_every_level_of_ones_own_grid_is_listed(own):
+    judged, store = own
+    table = by_sample(judged)
+    assert table.groupby("deformation")["level"].nunique().to_dict() == LEVELS and len(table) == 24 * 10
+    data = page_data(judged, store, budget=2e6)
+    assert data["deformations"] == sorted(LEVELS) and data["judged"] == 240
+    samples = pd.DataFrame({name: data["samples"][name] for name in ("deformation", "what", "row", "clip", "place")})
+    known = store.samples.set_index("row")
+    for sample in samples.itertuples():
+        row = known.loc[sample.row]
+        assert (row.deformation, data["clips"]["clip"][sample.clip]) == (sample.deformation, row["clip"])
+        assert sample.what == (f"× {row.rate:.2f}" if row.deformation == "slower" else f"level {row.level}")
+    ordered = samples.assign(level=known.level.loc[samples.row].to_numpy()).sort_values("place")
+    first = ordered[ordered["clip"] == 0]
+    assert list(zip(first.deformation, first.level)) == sorted((n, level) for n in LEVELS for level in range(LEVELS[n]))
+
+
+def test_a_sample_is_found_by_its_row_in_the_samples_table(own):
+    _, store = own
+    for row in store.samples.iloc[[0, 1, 11, 12, 21, 25]].itertuples():
+        made = medium(store.path, row.row)
+        assert made.picture and (made.sound is not None) == (row.deformation == "original"), row
+
+
+def test_a_deformation_that_cannot_be_made_again_is_silent_and_says_why(own):
+    judged, store = own
+    why = why_silent(store)
+    assert set(why) == set(LEVELS) and len(set(why.values())) == 1
+    text = page(judged, store, max_mb=1)
+    assert "echo" in text and "sounds are missing: " in text
+    assert data_of(text)["sounds"]  # of the originals
+
+
+def test_turns_are_even_on_ones_own_grid(own):
+    turns = listening_order(by_sample(own[0]))
+    groups = turns.groupby(["label", "deformation", "accepted"]).ngroups
+    assert len(turns.head(groups).drop_duplicates(["label", "deformation", "accepted"])) == groups
 
 
 # ---------------------------------------------------------------- the page
@@ -360,6 +438,22 @@ def test_the_policy_allows_this_program_and_no_network(written):
     assert not re.search(r"https?://", written) and " style=" not in written  # the policy would block an inline style
 
 
+def test_a_scheme_with_two_blanks_keeps_its_cells(judged, store):
+    results = make_results().replace({"scheme": {"brute": "my  own <b>rule</b>"}})
+    text = page(None, results=results)
+    tables = re.findall(r"<table(?! id).*?</table>", text, re.S)
+    assert len(tables) == 2
+    for table in tables:
+        widths = {len(re.findall("<t[hd]", row)) for row in re.findall("<tr.*?</tr>", table, re.S)}
+        assert len(widths) == 1, table
+    assert "my  own &lt;b&gt;rule&lt;/b&gt;" in text
+
+
+def test_figures_of_the_page_say_what_they_show(written):
+    alts = [attributes["alt"] for tag, attributes in Tags(written).found if tag == "img"]
+    assert len(alts) > 2 and all("x axis: " in alt and "y axis: " in alt for alt in alts)
+
+
 def test_generated_sound_is_called_generated(written):
     assert "On generated sounds, no recordings" in written
 
@@ -372,7 +466,7 @@ def test_without_a_store_there_are_words(tmp_path, judged):
 def test_without_judgements_there_are_results(run, tmp_path):
     shutil.copy(run / "results.parquet", tmp_path)
     text = listening_page(tmp_path, tmp_path / "r.html").read_text()
-    assert "What came out" in text and data_of(text)["cells"] == {}
+    assert "<h2>Results</h2>" in text and data_of(text)["cells"] == {}
 
 
 def test_the_store_is_found(run, judged, tmp_path):
@@ -440,7 +534,10 @@ def test_background_recordings_that_have_moved_leave_their_sounds_silent(tmp_pat
 
     noise = tmp_path / "street.wav"
     soundfile.write(noise, np.random.default_rng(0).uniform(-0.1, 0.1, 44100), 44100)
-    made = SimpleNamespace(array=SimpleNamespace(attrs=dict(metaug=store_attrs(background=str(noise)))))
+    samples = pd.DataFrame({"deformation": ["original", "bgnoise"]})
+    made = SimpleNamespace(
+        array=SimpleNamespace(attrs=dict(metaug=store_attrs(background=str(noise)))), samples=samples
+    )
     assert why_silent(made, (str(noise),)) == {}
     noise.unlink()
     why = why_silent(made, (str(noise),))

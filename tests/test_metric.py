@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +12,9 @@ from pytorch_metric_learning.distances import DotProductSimilarity
 from pytorch_metric_learning.losses import NPairsLoss
 
 from metaug.datasets import InputError
-from metaug.metric import npair_loss, pair_batches, rank_loss
+from metaug.batches import ResidentMels
+from metaug.metric import averaged_log_mels, dead_units, net_quality, npair_loss, pair_batches, rank_loss, score_of
+from metaug.selection import knn_predict
 
 
 def by_loops(anchors, positives, l2):
@@ -134,3 +137,48 @@ def test_every_clip_is_drawn_about_once_an_epoch():
     sampler = pair_batches(labels, seed=0)
     drawn = np.bincount(np.concatenate(list(sampler.epoch())), minlength=160)
     assert (drawn == 1).all()
+
+
+def quality_as_it_was(mels, training, held_out, samples, reference):
+    "What the experiment's and curation's tasks each computed for themselves."
+    labels, own = training.label.to_numpy(), held_out.label.to_numpy()
+    plain = averaged_log_mels(mels, held_out.row.to_numpy()), averaged_log_mels(mels, training.row.to_numpy())
+    accuracy = [
+        float((knn_predict(query, base, labels, k=min(5, len(training))) == own).mean())
+        for query, base in ((samples, reference), plain)
+    ]
+    loss = -score_of(own)(samples, own, reference, labels)
+    facts = dict(rank_loss=loss, accuracy=accuracy[0], baseline=accuracy[1])
+    return facts | dict(dead=dead_units(samples), units=samples.shape[1])
+
+
+@pytest.mark.parametrize(("n_held_out", "n_training"), [(9, 13), (6, 3), (2, 8)])
+def test_net_quality_is_what_tasks_computed(n_held_out, n_training):
+    rng, n = np.random.default_rng(n_held_out), n_held_out + n_training
+    lengths = rng.integers(100, 200, n)
+    frames = torch.tensor(rng.standard_normal((lengths.sum(), 128)), dtype=torch.float16)
+    mels = ResidentMels(frames, lengths)
+    table = pd.DataFrame({"row": range(n), "label": [f"class {i % 3}" for i in range(n)]})
+    held_out, training = table[:n_held_out], table[n_held_out:]
+    samples, reference = (rng.standard_normal((len(part), 8)).astype(np.float32) for part in (held_out, training))
+    samples[:, 2:4] = 0.5
+    new = net_quality(mels, training, held_out, embedding=samples, reference=reference)
+    assert new == quality_as_it_was(mels, training, held_out, samples, reference)
+    assert new["dead"] == 2
+
+
+def test_net_quality_of_one_clip_says_nothing_of_dead_units():
+    mels = ResidentMels(torch.randn(4 * 130, 128).half(), np.full(4, 130))
+    table = pd.DataFrame({"row": range(4), "label": list("abab")})
+    embedding, reference = np.eye(3)[:1], np.eye(3)
+    facts = net_quality(mels, table[1:], table[:1], embedding=embedding, reference=reference)
+    assert (facts["dead"], facts["units"]) == (0, 3)
+
+
+def test_net_quality_refuses_an_embedding_of_other_clips():
+    mels = ResidentMels(torch.randn(4 * 130, 128).half(), np.full(4, 130))
+    table = pd.DataFrame({"row": range(4), "label": list("abab")})
+    with pytest.raises(InputError):
+        net_quality(mels, table[:2], table[2:], embedding=np.eye(3), reference=np.eye(3)[:2])
+    with pytest.raises(InputError):
+        net_quality(mels, table[:2], table[2:], embedding=np.eye(3)[:2], reference=np.eye(3))

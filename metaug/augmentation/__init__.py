@@ -6,11 +6,10 @@ from ..datasets.sounds import pcm16
 from .engines import compand, load_muda, muda, rubber_band
 from .spectral import PHASE_LOSS, log_mel_at, pitch_mel, stretch_mel
 from .background import Recording, generated_street, load_background, mix, noise_segment
-from .candidates import (
+from .grids import (
     GRIDS,
     HARSH_GRID,
     PAPER_GRID,
-    Candidates,
     Deformation,
     Grid,
     Making,
@@ -18,10 +17,17 @@ from .candidates import (
     deformer_of,
     grid_of,
     grid_table,
-    pipeline_grid,
-    read_candidates,
     read_grid,
     union,
+)
+from .candidates import (
+    Candidates,
+    Gathered,
+    collection_names,
+    gather,
+    pipeline_grid,
+    read_candidates,
+    with_candidates,
 )
 from .deformers import (
     AUGMENT_VERSION,
@@ -56,6 +62,7 @@ __all__ = [
     "Candidates",
     "Deformation",
     "DynamicRangeCompression",
+    "Gathered",
     "Grid",
     "LogspaceTimeStretch",
     "Making",
@@ -66,12 +73,14 @@ __all__ = [
     "augment",
     "check_grid",
     "claim_audio",
+    "collection_names",
     "compand",
     "deform",
     "deform_clip",
     "deformed_name",
     "deformer_of",
     "export_audio",
+    "gather",
     "generated_street",
     "grid_of",
     "grid_table",
@@ -96,6 +105,7 @@ __all__ = [
     "store_attrs",
     "stretch_mel",
     "union",
+    "with_candidates",
 ]
 
 __getattr__ = renamed(

@@ -16,7 +16,7 @@ from joblib import delayed
 from tqdm.auto import tqdm
 
 from .background import load_background
-from .candidates import PAPER_GRID, Grid, Making
+from .grids import PAPER_GRID, Grid, Making
 from .pipelines import PipelineError
 from .provenance import jams_of
 from .samples import _deformed, _sample_row

@@ -45,6 +45,22 @@ class PipelineError(InputError):
     "Say that a pipeline gave nothing that can be used for one sound."
 
 
+def _parts(pipeline):
+    "The transforms that a pipeline is made of, those within others too; a function is its own only one."
+    inner = getattr(pipeline, "transforms", None) or (list(pipeline) if _is_pedalboard(pipeline) else None)
+    return [part for one in inner for part in _parts(one)] if inner else [pipeline]
+
+
+def _is_pedalboard(thing):
+    return type(thing).__module__.partition(".")[0].startswith("pedalboard") and hasattr(thing, "__iter__")
+
+
+def _forget(part):
+    "Take away what a transform noted in the call before: in a `OneOf`, it may not be called this time."
+    if isinstance(getattr(part, "parameters", None), dict) and not getattr(part, "are_parameters_frozen", False):
+        part.parameters = {"should_apply": None}
+
+
 def run_pipeline(
     pipeline,  # (samples, sample_rate) → samples; a torch module takes and gives (batch, channels, samples)
     y: np.ndarray,  # waveform, (n,), in [-1, 1]
@@ -53,6 +69,8 @@ def run_pipeline(
     seed: int,  # 0 to 2**32 - 1; of this call alone
 ) -> np.ndarray:  # waveform, (n',), float32, clipped to [-1, 1]
     "Call a pipeline with a seed of its own. Raises `PipelineError` if it fails, or gives what is no mono waveform."
+    for part in _parts(pipeline):
+        _forget(part)
     with global_seeds(seed):
         try:
             out = _called(pipeline, y.copy(), sr)
@@ -97,11 +115,30 @@ def _plain(value):
         return {str(key): _plain(thing) for key, thing in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(thing) for thing in value[:100]]
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return value
-    return f"{type(value).__name__} {getattr(value, 'shape', '')}".strip()
+    if hasattr(value, "tolist") and np.prod(getattr(value, "shape", ()), dtype=int) <= 100:  # NumPy's and torch's
+        return value.tolist()
+    if (
+        isinstance(value, float)
+        and not np.isfinite(value)
+        or not isinstance(value, (str, int, float, bool, type(None)))
+    ):
+        return f"{type(value).__name__} {getattr(value, 'shape', '')}".strip()
+    return value
+
+
+def _settings(plugin):
+    "Numbers and texts that a plugin of pedalboard is set to."
+    names = [name for name in dir(type(plugin)) if isinstance(getattr(type(plugin), name), property)]
+    values = {name: getattr(plugin, name) for name in names if not name.startswith(("_", "is_"))}
+    return {name: value for name, value in values.items() if isinstance(value, (str, int, float))}
+
+
+def _said(part):
+    "What a transform says that it did last, or None."
+    if type(part).__module__.partition(".")[0].startswith("pedalboard"):
+        return _settings(part)
+    own = getattr(part, "transform_parameters", None) or getattr(part, "parameters", None)
+    return own if isinstance(own, dict) and np.any(_plain(own.get("should_apply", True))) else None
 
 
 def parameters_of(
@@ -110,10 +147,12 @@ def parameters_of(
     dict
 ]:  # a row a transform that was applied: `transform` and its parameters; empty if the pipeline says nothing
     "Give what a pipeline says that it did last."
-    parts = getattr(pipeline, "transforms", None) or [pipeline]
-    said = [(type(part).__name__, getattr(part, "parameters", None)) for part in parts]
-    rows = [(name, p) for name, p in said if isinstance(p, dict) and p.get("should_apply", True)]
-    return [dict(transform=name, **{k: v for k, v in _plain(p).items() if k != "should_apply"}) for name, p in rows]
+    rows = [(getattr(part, "__name__", type(part).__name__), _said(part)) for part in _parts(pipeline)]
+    return [
+        dict(transform=name, **{key: value for key, value in _plain(said).items() if key != "should_apply"})
+        for name, said in rows
+        if said is not None
+    ]
 
 # %% ../../nbs/augmentation/pipelines.ipynb #061f3097
 class Pipeline(muda.BaseTransformer):
@@ -126,7 +165,7 @@ class Pipeline(muda.BaseTransformer):
         rng: np.random.Generator,  # where the seed comes from
     ):
         super().__init__()
-        self.name, self._rng = name, rng
+        self.name, self._rng = name, rng  # muda's history takes `name` for its parameters
 
     def states(self, jam):
         yield dict(pipeline=self.name, seed=int(self._rng.integers(2**32)))

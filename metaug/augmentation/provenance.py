@@ -15,7 +15,6 @@ import jams
 import numpy as np
 
 from .background import load_background
-from .candidates import PAPER_GRID, Grid, deformer_of
 from metaug.augmentation.deformers import (
     AUGMENT_VERSION,
     BackgroundNoise,
@@ -29,6 +28,7 @@ from metaug.augmentation.deformers import (
     sample_rng,
 )
 from .engines import muda
+from .grids import PAPER_GRID, Grid, deformer_of
 from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, SAMPLE_KEY, SAMPLE_RATE
 from ..datasets.sounds import read_audio
@@ -70,9 +70,14 @@ def jams_of(
     deformer = deformer_of(
         grid, sample["deformation"], int(sample["level"]), engine="rubberband", rng=sample_rng(0), background=recordings
     )
-    deformer.audio, state = _no_audio, json.loads(sample["state"])
+    state = json.loads(sample["state"])
     if "filename" in state:
         deformer.files = [state["filename"]]  # of several recordings the one that was drawn
+    if not isinstance(deformer, muda.BaseTransformer):  # a class of your own that knows nothing of muda
+        step = dict(transformer=dict(__class__=type(deformer).__name__, params={}), state=state)
+        jam.sandbox.muda["history"].append(step)
+        return jam
+    deformer.audio = _no_audio
     return deformer._transform(jam, state)
 
 
@@ -154,11 +159,40 @@ def _holds_objects(value):
         return any(str(k).startswith("py/") or _holds_objects(v) for k, v in value.items())
     return isinstance(value, list) and any(map(_holds_objects, value))
 
+# %% ../../nbs/augmentation/provenance.ipynb #3896df78
+def _own_step(grid, name, state, notes):
+    "The grid's own deformation that a step of a history names; None if there is none."
+    own = [d for d in grid.deformations if ":" in d.deformer] if grid else []
+    if name == "Pipeline" and isinstance(state, dict):
+        return next((d for d in own if d.pipeline and d.deformer == state.get("pipeline")), None)
+    return next((d for d in own if not d.pipeline and d.name == notes.get("deformation")), None)
+
+
+_PIPELINE_STATE = {
+    "*pipeline": _short_text,
+    "*seed": lambda v: isinstance(v, int) and _number(0, 2**32 - 1)(v),
+    "did": lambda v: isinstance(v, list),
+}
+
+
+def _own_replayer(found, grid, name, state, engine, background, notes):
+    "A deformer of your own for one step of a history, and its state."
+    if found.pipeline:
+        _check_fields("state of Pipeline", state, _PIPELINE_STATE)
+    level = 0 if found.pipeline else notes.get("level")
+    how = dict(engine=engine, rng=sample_rng(0), background=load_background(background))
+    deformer = deformer_of(grid, found.name, level, **how)
+    if type(deformer).__name__ != name:
+        raise InputError(f"transformer of {found.name} must be {type(deformer).__name__}, got {name!r:.60}")
+    return deformer, dict(state)
+
 # %% ../../nbs/augmentation/provenance.ipynb #38be702d
 def read_history(
     jams_file,  # path of a JAMS
+    *,
+    grid: Grid | None = None,  # whose own deformers the file may name, besides the paper's five
 ) -> tuple[list[tuple[str, dict]], dict]:  # (transformer, state) of each step; metaug's own notes
-    "The deformations that a JAMS records, checked; nothing in the file is run or opened."
+    "Read the deformations that a JAMS records; nothing in the file is run or opened. Raises `InputError` for what can't be replayed."
     try:
         if (size := os.path.getsize(jams_file)) > MAX_JAMS:
             raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
@@ -181,16 +215,21 @@ def read_history(
         raise InputError(
             f"{jams_file}: holds {len(steps)} deformations, at most {MAX_STEPS} are made one after the other"
         )
+    notes = notes if isinstance(notes, dict) else {}
     for name, params, state in steps:
+        if _own_step(grid, name, state, notes):
+            continue
         if not isinstance(name, str) or name not in _REPLAYED:
             raise InputError(f"{jams_file}: transformer must be one of {', '.join(_REPLAYED)}, got {name!r:.60}")
         _check_fields(f"{jams_file}: {name}", params, _REPLAYED[name][1])
         _check_fields(f"{jams_file}: state of {name}", state, _REPLAYED[name][2])
-    return [(name, state) for name, _, state in steps], notes if isinstance(notes, dict) else {}
+    return [(name, state) for name, _, state in steps], notes
 
 # %% ../../nbs/augmentation/provenance.ipynb #fda5e55f
-def _replayer(name, state, y, sr, engine, background, key):
+def _replayer(name, state, y, sr, engine, background, key, grid, notes):
     "A deformer for one step of a history, and its state made whole."
+    if own := _own_step(grid, name, state, notes):
+        return _own_replayer(own, grid, name, state, engine, background, notes)
     if name != "BackgroundNoise":
         return _REPLAYED[name][0](engine=engine), state
     deformer = BackgroundNoise(background=background, rng=sample_rng(*key, state["filename"]), engine=engine)
@@ -222,24 +261,25 @@ def replay(
     engine: str | None = None,  # spectral, rubberband or muda; by default the one noted in the file, else rubberband
     seed: int = 0,  # draws what the file doesn't say
     background=None,  # files or Recordings that may be used; none: the generated ones
+    grid: Grid | None = None,  # whose own deformers and pipelines may be called; none: the paper's five
 ) -> np.ndarray:  # log-mel (128, frames) of `spectral`, else waveform (n,); float32
-    "Make a sample again from the original sound and its history."
-    steps, notes = read_history(jams_file)
+    "Make a sample again from the original sound and its history. Raises `InputError` for a history that can't be replayed."
+    steps, notes = read_history(jams_file, grid=grid)
     engine = engine or notes.get("engine", "rubberband")
     y = _checked_waveform(audio if isinstance(audio, np.ndarray) else read_audio(audio, sr=sr), sr, engine)
     _check_growth(steps, len(y), jams_file)
-    key = (seed, notes.get("clip", Path(jams_file).stem))
+    more = background, (seed, notes.get("clip", Path(jams_file).stem)), grid, notes
     for name, state in steps[:-1]:
-        y = _apply(*_swap(_replayer(name, state, y, sr, "rubberband", background, key), y), sr, "rubberband")
+        y = _apply(*_swap(_replayer(name, state, y, sr, "rubberband", *more), y), sr, "rubberband")
     if steps:
-        return _apply(*_swap(_replayer(*steps[-1], y, sr, engine, background, key), y), sr, engine)
+        return _apply(*_swap(_replayer(*steps[-1], y, sr, engine, *more), y), sr, engine)
     return log_mel(y, sr=sr) if engine == "spectral" else y
 
 
 def _check_growth(steps, n, jams_file):
     "Refuse a history that makes a sound of hours, or of nothing."
-    for _, state in steps:
-        n /= state.get("rate", 1)
+    for name, state in steps:
+        n /= state.get("rate", 1) if name in _REPLAYED else 1  # what code of your own calls a rate may be another thing
         if not 1 <= n <= MAX_FRAMES:
             raise InputError(
                 f"{jams_file}: its stretching makes {n:.3g} samples of this sound, 1 to {MAX_FRAMES} can be made"

@@ -22,12 +22,12 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from .background import load_background
-from .candidates import PAPER_GRID, Grid, Making, deformer_of
 from .deformers import _apply, _box, _checked_waveform, sample_rng
+from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .pipelines import PipelineError
 from ..core.checks import InputError
 from ..core.constants import ENGINES, SAMPLE_RATE
-from ..core.files import digest, shared_use
+from ..core.files import digest, refuse_private_memory, shared_use
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
@@ -194,7 +194,11 @@ def augment(
         raise InputError("jobs must be >= 1, or negative to count from all cores, got 0")
     files = [background] if isinstance(background, (str, Path)) else background or ()
     making = Making(engine, seed, tuple(os.path.abspath(file) for file in files), grid)
-    store = LogMelStore.create(store_path, clips, attrs=making.attrs())
+    if jobs != 1:
+        refuse_private_memory(store_path)
+    clips = clips.assign(content=[_content_if_there(path) for path in clips.path])
+    how = dict(versions=grid.versions, stretch=grid.stretch_room, attrs=making.attrs())
+    store = LogMelStore.create(store_path, clips, **how)
     with shared_use(store.path):
         calls = _clip_tasks(store, making)
         results = in_parallel(calls, jobs)
@@ -215,6 +219,14 @@ def _content(path, size, changed):
     "Digest of a file: the same recording is the same wherever and whenever it was copied. Size and time of change are there so that a process reads a file again only then."
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _content_if_there(path):
+    "The digest, or an empty text for a file that can't be read: another error names it."
+    try:
+        return _content(path, os.path.getsize(path), os.path.getmtime(path))
+    except OSError:
+        return ""
 
 
 def store_key(

@@ -1,8 +1,11 @@
 "What metaug costs against the usual tools."
 
 from ..core.moved import renamed
-from .timing import Bench, Fact, Missing, Timing, Told, alternate, machine, plot_bench, resource, timing_ratios
-from .pairs import LEVELS, PAIRS, bench, faiss, flops_a_patch, plain_network, rank_loss_by_loop
+from .timing import Bench, Fact, Missing, SelfTimed, Timing, alternate, machine, plot_bench, resource, timing_ratios
+from .sound import LEVELS
+from .training import flops_a_patch, plain_network
+from .neighbours import faiss, rank_loss_by_loop
+from .pairs import PAIRS, bench
 
 __all__ = [
     "LEVELS",
@@ -10,8 +13,8 @@ __all__ = [
     "Bench",
     "Fact",
     "Missing",
+    "SelfTimed",
     "Timing",
-    "Told",
     "alternate",
     "bench",
     "faiss",
@@ -27,6 +30,7 @@ __all__ = [
 __getattr__ = renamed(
     __name__,
     {
+        "Told": "SelfTimed",
         "summarise": "timing_ratios",
     },
 )

@@ -23,7 +23,7 @@ N_MELS = 128  # bands from 0 to 22 050 Hz; section 2.1
 PATCH = 128  # frames a patch, 2.97 s; section 2.1
 
 # %% ../../nbs/core/constants.ipynb #0c7a59fe
-# paper, section 2.1; order and exact rates: UrbanSound8K-JAMS; other grids: `metaug.augmentation.candidates`
+# paper, section 2.1; order and exact rates: UrbanSound8K-JAMS; other grids: `metaug.augmentation.grids`
 DEFORMATIONS = MappingProxyType(
     {
         "stretch": (2**-0.3, 2**-0.1, 2**0.1, 2**0.3),  # rate: 0.8123 0.9330 1.0718 1.2311; > 1 is faster

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..augmentation.candidates import Making
+from ..augmentation.grids import Making
 from ..core.checks import InputError
 from ..core.files import write_atomic
 from ..core.process import one_thread

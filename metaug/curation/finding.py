@@ -13,7 +13,7 @@ from typing import NamedTuple
 import joblib
 import pandas as pd
 
-from ..augmentation.candidates import PAPER_GRID, Grid, Making
+from ..augmentation.grids import PAPER_GRID, Grid, Making
 from ..augmentation.samples import deform, deforming_rate, middle_sound
 from ..core.checks import InputError
 from ..core.constants import FRAME, SAMPLE_RATE

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..augmentation.candidates import Making
+from ..augmentation.grids import Making
 from ..core.checks import InputError
 from ..core.plugins import source_digest
 from ..core.tasks import Task, run_tasks

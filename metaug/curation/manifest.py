@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from ..augmentation.candidates import PAPER_GRID
 from ..augmentation.export import deformed_name
+from ..augmentation.grids import PAPER_GRID
 from ..augmentation.provenance import jams_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError, TaskError

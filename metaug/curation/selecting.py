@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..analysis.tables import DEFORMATIONS
-from ..augmentation.candidates import Making, read_candidates
+from ..augmentation.candidates import read_candidates
+from ..augmentation.grids import Making
 from ..augmentation.samples import prepare_store, store_key
 from ..core.checks import InputError
-from ..core.constants import ENGINES
+from ..core.constants import DEFORMATIONS, ENGINES
 from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic
 from .finding import Found, find, forecast
 from .manifest import _manifest, _no_formulas, _write_all_mels, _write_all_sounds, _write_manifest

@@ -12,9 +12,9 @@ from ..core.checks import InputError
 from ..core.constants import BUDGETS, ENGINES
 from .settings import Settings, _check_kinds, _valid_folds
 from .work import EMBEDDINGS, embedding_learner
-from ..learning.training import RECIPES
 from ..judging.embeddings import PRETRAINED, is_fixed
 from ..judging.pretrained import weights_file
+from ..learning.training import RECIPES
 from ..selection.algorithm import warn_of_few_references
 from ..selection.schemes import SCHEMES, get_scheme, rule_name
 

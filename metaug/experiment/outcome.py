@@ -16,13 +16,13 @@ import pandas as pd
 from upath import UPath
 
 import metaug
-from ..augmentation.candidates import grid_table
+from ..augmentation.grids import grid_table
 from ..core.constants import SAMPLE_KEY
 from ..core.files import _table, write_atomic
 from ..core.runs import source_name
 from .protocol import Graph
-from .worth import held_out_originals
 from .work import _classes_of, _embedding, _originals, class_rows, fold_predictions, open_store
+from .worth import held_out_originals
 from ..judging.calibration import worth_of_judges
 from ..learning.metric import warn_if_collapsed
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..augmentation.candidates import Making, read_candidates
+from ..augmentation.candidates import read_candidates
+from ..augmentation.grids import Making
 from ..core.checks import InputError
 from ..selection.schemes import Scheme
 

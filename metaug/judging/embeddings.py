@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
-from ..augmentation.candidates import Making
+from ..augmentation.grids import Making
 from ..augmentation.samples import deform
 from ..core.checks import InputError
 from ..core.constants import SAMPLE_RATE

@@ -6,10 +6,10 @@
 __all__ = ['ResidentMels', 'RandomPatch', 'Sampler', 'PatchDL', 'LogMelBlock', 'shuffled', 'patch_dls']
 
 # %% ../../nbs/learning/batches.ipynb #d264b83c
+import os
 import uuid
 import warnings
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,8 @@ import torch
 from fsspec.implementations.local import LocalFileSystem
 
 from ..core.checks import InputError
-from ..core.constants import N_MELS, PATCH, VERSIONS
+from ..core.constants import N_MELS, PATCH
+from ..core.files import in_use
 from ..features.store import LogMelStore
 
 # %% ../../nbs/learning/batches.ipynb #e988097f
@@ -52,23 +53,25 @@ class ResidentMels:
         cls,
         store: LogMelStore,  # a complete store
         *,
-        device: torch.device | str = "cpu",  # where the frames shall lie
+        device: torch.device | str = "cpu",  # where the frames will be
     ) -> "ResidentMels":
-        "The store's log-mels, decoded once into `frames.npy` beside it and mapped from there; those of a store that is no local folder are decoded into memory each time."
-        samples, path = store.samples, Path(store.root) / "frames.npy"
-        if not isinstance(store.fs, LocalFileSystem):
-            frames = _decode(store, samples, np.empty)
-        else:
-            if not path.exists():
-                _decode_into(path, store, samples)
+        "Take a store's log-mels, decoded once into `frames.npy` beside it and mapped from there; those of a store that is no local folder are decoded into memory each time. Raises `InputError` if clips are missing, or the file can't be written."
+        samples = store.samples
+        total = int(samples.frames.sum())
+        if isinstance(store.fs, LocalFileSystem):
+            path = Path(store.root) / "frames.npy"
+            if not _is_whole(path, total):
+                _decode_into(path, store, total)
             frames = np.load(path, mmap_mode="c", allow_pickle=False)
+        else:
+            frames = np.concatenate(list(_decoded(store)))
         return cls(torch.from_numpy(frames).to(device), samples.frames.to_numpy())
 
     def standardised(
         self,
         rows: np.ndarray,  # rows of the training folds' originals
     ) -> "ResidentMels":
-        "The same log-mels, crops standardised with mean and deviation over all values of `rows`."
+        "Give the same log-mels, crops standardised with mean and deviation over all values of `rows`."
         sums, rows = np.zeros(3), torch.tensor(np.array(rows))
         for first, length in zip(self.first[rows].tolist(), self.lengths[rows].tolist()):
             x = self.frames[first : first + length].cpu().double()  # not every device has doubles
@@ -83,7 +86,7 @@ class ResidentMels:
         rows: torch.Tensor,  # rows in the store, (batch,)
         starts: torch.Tensor,  # first frame of each patch, (batch,)
     ) -> torch.Tensor:  # (batch, 1, 128, 128), float32, standardised
-        "Patches that begin at given frames; what is too short is repeated."
+        "Cut patches that begin at given frames; what is too short is repeated."
         steps = (starts[:, None] + self._steps) % self.lengths[rows, None]
         x = self.frames[self.first[rows, None] + steps].float().sub_(self.mean).div_(self.deviation)
         return x.transpose(1, 2).contiguous()[:, None]
@@ -94,38 +97,56 @@ class ResidentMels:
         *,
         generator: torch.Generator | None = None,  # where chance comes from
     ) -> torch.Tensor:  # (batch, 1, 128, 128), float32, standardised
-        "One patch a row, at a random place (paper, section 3.1)."
+        "Cut one patch a row, at a random place (paper, section 3.1)."
         room = (self.lengths[rows] - PATCH).clamp_min(0) + 1
         chance = torch.rand(len(rows), generator=generator).to(room.device, non_blocking=True)
         return self.crop(rows, (chance * room).long())
 
 
-def _decode(store, samples, empty):
-    "All frames of a store, end to end, in an array that `empty` gives."
+def _decoded(store) -> Iterator[np.ndarray]:  # (frames, 128), float16, dB
+    "Frames of all samples, one after the other."
     if missing := store.missing():
         raise InputError(
             f"{store.path}: {len(missing)} of {len(store.clips)} clips are not in the store yet, "
             f"first {store.clips['clip'][missing[0]]}"
         )
-    out, first = empty(shape=(int(samples.frames.sum()), N_MELS), dtype=np.float16), 0
-    for index, lengths in samples.frames.groupby(samples.row // VERSIONS):
-        for block, length in zip(store.array[VERSIONS * index : VERSIONS * (index + 1)], lengths):
-            out[first : first + length] = block[:, :length].T
-            first += length
-    return out
+    for index in range(len(store.clips)):
+        yield from (np.ascontiguousarray(sample.T) for sample in store.read_clip(index))
 
 
-def _decode_into(path, store, samples):
-    "The same in a `.npy` file that appears whole."
-    part = path.with_suffix(
-        f".{uuid.uuid4().hex}.decoding"
-    )  # not `.partial`, which another process may sweep meanwhile
-    _decode(store, samples, partial(np.lib.format.open_memmap, part, mode="w+")).flush()
-    part.replace(path)
+def _is_whole(path, total):
+    "Whether a file holds so many frames; a copy may have been cut short."
+    try:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            about = np.lib.format.read_array_header_1_0(file)
+            length = file.tell() + total * N_MELS * 2
+            return about == ((total, N_MELS), False, np.dtype(np.float16)) and path.stat().st_size == length
+    except (OSError, ValueError):
+        return False
+
+
+def _decode_into(path, store, total):
+    """Decode a store into a `.npy` file that appears whole.
+    It is written and not mapped: where a mapped file meets a full disk, the process is killed."""
+    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with in_use(store.path), partial.open("xb") as file:
+            header = dict(descr="<f2", fortran_order=False, shape=(total, N_MELS))
+            np.lib.format.write_array_header_1_0(file, header)
+            for frames in _decoded(store):
+                file.write(frames.data)
+            file.flush()
+            os.fsync(file.fileno())
+            partial.replace(path)
+    except OSError as e:
+        raise InputError(f"{path}: can't be written ({e.strerror or e})") from e
+    finally:
+        partial.unlink(missing_ok=True)
 
 # %% ../../nbs/learning/batches.ipynb #3e6a412b
 class RandomPatch(ItemTransform):
-    "Batch transform: rows of the store to random patches."
+    "Batch transform from rows of the store to random patches."
 
     def __init__(self, mels: ResidentMels, *, generator: torch.Generator | None = None):
         super().__init__()
@@ -147,9 +168,8 @@ class PatchDL(TfmdDL):
     "A DataLoader over rows of a samples table which makes each batch as a whole."
 
     def __init__(self, dataset, *args, sampler: Sampler, num_workers=0, **kwargs):
-        super().__init__(
-            dataset, *args, num_workers=0, **kwargs
-        )  # a gather is quicker than sending it between processes
+        # a gather is quicker than sending it between processes
+        super().__init__(dataset, *args, num_workers=0, **kwargs)
         self.sampler = sampler
         self.rows = torch.as_tensor(dataset.items["row"].to_numpy(copy=True))
         self.labels = torch.as_tensor([dataset.vocab.o2i[label] for label in dataset.items["label"]])
@@ -160,9 +180,8 @@ class PatchDL(TfmdDL):
     def create_batches(self, positions):
         rows, labels = self.rows.to(self.device), self.labels.to(self.device)
         for batch in self.sampler.epoch():
-            at = torch.from_numpy(batch).to(
-                self.device, non_blocking=True
-            )  # a copy that waits would hold up a GPU at each step
+            # a copy that waits would hold up a GPU at each step
+            at = torch.from_numpy(batch).to(self.device, non_blocking=True)
             yield rows[at], labels[at]
 
 # %% ../../nbs/learning/batches.ipynb #bc2b6b1b
@@ -170,8 +189,8 @@ def LogMelBlock(
     mels: ResidentMels,  # where patches are cut from
     *,
     generator: torch.Generator | None = None,  # where chance comes from
-) -> TransformBlock:
-    "Input block of a `DataBlock` for log-mel patches."
+) -> TransformBlock:  # makes `PatchDL` loaders
+    "Make the input block of a `DataBlock` for log-mel patches."
     return TransformBlock(batch_tfms=[RandomPatch(mels, generator=generator)], dl_type=PatchDL)
 
 
@@ -182,8 +201,8 @@ def shuffled(
     seed: int,  # where chance comes from
     batches: int | None = None,  # batches an epoch; by default as many as one pass needs
     weights: np.ndarray | None = None,  # (n,), relative frequency of each item; by default every item once a pass
-) -> Sampler:
-    "All items in random order, pass after pass; an epoch may be shorter or longer than a pass."
+) -> Sampler:  # batches of positions in 0..n-1
+    "Draw all items in random order, pass after pass; an epoch may be shorter or longer than a pass."
     rng = np.random.default_rng(seed)
 
     def one_pass():
@@ -212,7 +231,7 @@ def patch_dls(
     seed: int = 0,  # for the places of the crops, and for the order when there is no sampler
     device: torch.device | str | None = None,  # where batches go; by default where the log-mels lie
 ) -> DataLoaders:  # training batches of (patches, classes); no validation part
-    "fastai `DataLoaders` of random patches, a gather a batch."
+    "Make fastai `DataLoaders` of random patches, a gather a batch."
     block = DataBlock(
         blocks=(
             LogMelBlock(mels, generator=torch.Generator().manual_seed(seed)),

@@ -13,16 +13,27 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+from ..core.checks import InputError
 from ..core.process import keep_memory, one_thread
-from .batches import ResidentMels, patch_dls, shuffled
+from .batches import ResidentMels, Sampler, patch_dls, shuffled
 from .networks import classifier, predict
-from .training import RECIPES, KeepBest, LogEpochs, Trained, seeded, train
+from .training import RECIPES, KeepBest, LogEpochs, Recipe, Trained, seeded, train
 
 # %% ../../nbs/learning/classification.ipynb #e53c9c6e
 # after metaug's modules, which keep what fastai warns of at import to themselves
 from fastai.callback.mixup import MixUp
 from fastai.losses import CrossEntropyLossFlat
 from fastai.torch_core import default_device
+
+# %% ../../nbs/learning/classification.ipynb #08ea14f3
+def clip_scores(
+    probabilities: np.ndarray,  # of each class for each clip, (n, classes)
+    target: np.ndarray,  # class numbers, (n,)
+) -> tuple[float, float]:  # accuracy 0 … 1, minus the mean cross-entropy
+    "Score predictions; the larger the better."
+    right = probabilities.argmax(1) == target
+    likelihood = probabilities[np.arange(len(target)), target]
+    return float(right.mean()), float(np.log(np.maximum(likelihood, 1e-9)).mean())
 
 # %% ../../nbs/learning/classification.ipynb #84714272
 PATCHES_PER_CLIP = 4  # an epoch of budget `steps`; 4 × 2.97 s is over twice an ESC clip
@@ -34,17 +45,7 @@ def _epoch_batches(training, budget, bs):
         return None
     return -(-PATCHES_PER_CLIP * int(training.deformation.eq("original").sum()) // bs)
 
-
-def clip_scores(
-    probabilities: np.ndarray,  # of each class for each clip, (n, classes)
-    target: np.ndarray,  # class numbers, (n,)
-) -> tuple[float, float]:  # accuracy 0 … 1, minus the mean cross-entropy
-    "How good predictions are; the larger the better."
-    right = probabilities.argmax(1) == target
-    likelihood = probabilities[np.arange(len(target)), target]
-    return float(right.mean()), float(np.log(np.maximum(likelihood, 1e-9)).mean())
-
-
+# %% ../../nbs/learning/classification.ipynb #628d7d41
 class _Blended(MixUp):
     "fastai's MixUp, which lets a last batch of a single patch be."
 
@@ -53,6 +54,24 @@ class _Blended(MixUp):
             super().before_batch()
         else:
             self.lam, self.yb1 = self.x.new_ones(1), self.yb
+
+
+def _clip_score_of(mels, held_out, vocab):
+    "A function that scores a network on the originals of each held-out fold."
+    number = {label: i for i, label in enumerate(vocab)}
+    rows = {fold: part.row.to_numpy() for fold, part in held_out.items()}
+    target = {fold: np.array([number[label] for label in part.label]) for fold, part in held_out.items()}
+
+    def scores(network):
+        return {fold: clip_scores(predict(network, mels, rows[fold]), target[fold]) for fold in held_out}
+
+    return scores
+
+
+def _samples_by_weight(training: pd.DataFrame, how: Recipe, budget: str, seed: int) -> Sampler:
+    weights = None if training.sampling_weight.eq(1).all() else training.sampling_weight.to_numpy()
+    batches = _epoch_batches(training, budget, how.bs)
+    return shuffled(len(training), bs=how.bs, seed=seed, batches=batches, weights=weights)
 
 
 def learn_classifier(
@@ -65,26 +84,21 @@ def learn_classifier(
     budget: str = "steps",  # what an epoch is: `steps` or `epochs`
     seed: int = 0,  # for weights, batches, crops and dropout
 ) -> Trained:
-    "Train the network of Table 1 and keep its best epoch for each held-out fold."
-    vocab, how = sorted(training.label.unique()), RECIPES[recipe]
+    """Train the network of Table 1 and keep its best epoch for each held-out fold.
+    Raises `InputError` for an unknown recipe or budget, and if `epochs` < 1."""
+    if recipe not in RECIPES:
+        raise InputError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe}")
+    if budget not in ("steps", "epochs"):
+        raise InputError(f"budget must be steps or epochs, got {budget}")
+    how = RECIPES[recipe]
+    vocab = sorted(training.label.unique())
     mels = mels.standardised(training.row[training.deformation.eq("original")].to_numpy())
-    target = {fold: np.array([vocab.index(label) for label in part.label]) for fold, part in held_out.items()}
-
-    def scores(network):
-        return {
-            fold: clip_scores(predict(network, mels, part.row.to_numpy()), target[fold])
-            for fold, part in held_out.items()
-        }
-
-    weights = None if training.sampling_weight.eq(1).all() else training.sampling_weight.to_numpy()
-    sampler = shuffled(
-        len(training), bs=how.bs, seed=seed, batches=_epoch_batches(training, budget, how.bs), weights=weights
-    )
+    sampler = _samples_by_weight(training, how, budget, seed)
     dls = patch_dls(mels, training, vocab=vocab, sampler=sampler, seed=seed)
+    loss = CrossEntropyLossFlat(label_smoothing=how.label_smoothing)
+    blended = (_Blended(how.mixup),) if how.mixup else ()
     with seeded(seed):
-        network, keep = classifier(len(vocab)), KeepBest(scores)
-        loss = CrossEntropyLossFlat(label_smoothing=how.label_smoothing)
-        blended = (_Blended(how.mixup),) if how.mixup else ()
+        network, keep = classifier(len(vocab)), KeepBest(_clip_score_of(mels, held_out, vocab))
         train(network, dls, epochs=epochs, loss=loss, recipe=how, keep=keep, cbs=(LogEpochs(), *blended))
     return Trained(network, keep, mels)
 
@@ -94,15 +108,13 @@ def training_rate(
     bs: int = 32,  # patches a batch
     steps: int = 4,  # after one to warm up
 ) -> float:  # patches a second, in one process with one thread
-    "How fast this machine trains the network of Table 1, measured now."
+    "Measure how fast this machine trains the network of Table 1."
     keep_memory()
     device = default_device()
     with seeded(0), one_thread():
-        network, x, y = (
-            classifier(10).to(device),
-            torch.randn(bs, 1, 128, 128, device=device),
-            torch.arange(bs, device=device) % 10,
-        )
+        network = classifier(10).to(device)
+        x = torch.randn(bs, 1, 128, 128, device=device)
+        y = torch.arange(bs, device=device) % 10
         for step in range(steps + 1):
             if step == 1:
                 begun = time.perf_counter()

@@ -12,34 +12,37 @@ import json
 import numpy as np
 import pandas as pd
 
-from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, FRAME, SAMPLE_KEY, SAMPLE_RATE
+from ..analysis.tables import deformation_order
+from ..core.checks import InputError, need_columns
+from ..core.constants import FRAME, SAMPLE_RATE
 from ..features.store import LogMelStore
 from .media import Medium, media_within_budget, why_silent
 
 # %% ../../nbs/listening/contents.ipynb #4f059e09
-_JUDGED = "clip label part deformation level test valid seed k predicted votes similarity accepted neighbours own_votes margin"
+_JUDGED = (
+    "clip label part deformation level test valid seed k "
+    "predicted votes similarity accepted neighbours own_votes margin"
+)
+_SAMPLE = ["clip", "deformation", "level"]  # what names a judged sample
 
 
 def _judgements_of_k(
     acceptance: pd.DataFrame,  # acceptance table
     k: int | None,  # neighbours; None: the largest k there is
 ) -> pd.DataFrame:  # its rows, each sample once for each pair and seed
-    "The judgements of one k."
-    if missing := [column for column in _JUDGED.split() if column not in acceptance]:
-        raise InputError(f"acceptance must have the columns {_JUDGED}, got none called {' '.join(missing)}")
+    """Take the judgements of one k, and of the learned metric where there are several nets.
+    Raises `InputError` if a column is missing, k was not judged, or a judgement occurs twice."""
+    need_columns(acceptance, "acceptance", _JUDGED)
     known = sorted(acceptance.k.unique().tolist())
     if not known:
         raise InputError("acceptance must hold at least one judgement, got 0")
     k = known[-1] if k is None else k
     if "net" in acceptance and acceptance.net.nunique() > 1:
         nets = sorted(acceptance.net.unique(), key=lambda net: (net != "npair", net))
-        acceptance = acceptance[
-            acceptance.net.eq(nets[0])
-        ]  # the metric's, if it is there; what other embeddings judge are other tables
+        acceptance = acceptance[acceptance.net.eq(nets[0])]  # what other embeddings judge are other tables
     if k not in known:
         raise InputError(f"k must be one of {', '.join(map(str, known))}, got {k}")
-    key = [*SAMPLE_KEY, "test", "valid", "seed"]
+    key = [*_SAMPLE, "test", "valid", "seed"]
     # folds run one by one share pairs
     rows = acceptance[acceptance.k.eq(k)].drop_duplicates([*key, "predicted", "margin"], ignore_index=True)
     if rows.duplicated(key).any():
@@ -52,11 +55,12 @@ def by_sample(
     *,
     k: int | None = None,  # neighbours; None: the largest k there is
 ) -> pd.DataFrame:  # a row a sample: clip label part deformation level judged times own similarity margin accepted
-    "Each judged sample once: in how many of its judgements it was accepted, and how clearly."
+    """List each judged sample once: in how many of its judgements it was accepted, and how clearly.
+    Raises `InputError` if a column is missing, k was not judged, or a judgement occurs twice."""
     rows = _judgements_of_k(acceptance, k)
     how = dict(label=("label", "first"), part=("part", "first"), judged=("accepted", "size"), times=("accepted", "sum"))
     means = dict(own=("own_votes", "mean"), similarity=("similarity", "mean"), margin=("margin", "mean"))
-    table = rows.groupby(SAMPLE_KEY, sort=True).agg(**how, **means).reset_index()
+    table = rows.groupby(_SAMPLE, sort=True).agg(**how, **means).reset_index()
     most, tied = 2 * table.times > table.judged, 2 * table.times == table.judged
     return table.assign(accepted=most | (tied & (table.margin > 0)))
 
@@ -64,8 +68,8 @@ def by_sample(
 def listening_order(
     table: pd.DataFrame,  # a row a sample, see `by_sample`
 ) -> pd.DataFrame:  # the same rows in the order in which they are given sound
-    "The narrowest and the clearest decisions of each cell first."
-    order = table.assign(narrow=table.margin.abs()).sort_values(["narrow", *SAMPLE_KEY])
+    "Order samples so that each class, deformation and decision gives in turn its narrowest and its clearest."
+    order = table.assign(narrow=table.margin.abs()).sort_values(["narrow", *_SAMPLE])
     group = order.groupby(["label", "deformation", "accepted"])
     place, size = group.cumcount(), group["clip"].transform("size")
     order["turn"] = np.minimum(2 * place, 2 * (size - 1 - place) + 1)
@@ -74,9 +78,9 @@ def listening_order(
 
 # %% ../../nbs/listening/contents.ipynb #2f2ea1dc
 def in_words(
-    sample,  # a row of the samples table, as dict or Series: deformation, level, rate, n_semitones, preset, noise, weight
+    sample,  # row of the samples table, dict or Series: level, and rate n_semitones preset noise weight if it has them
 ) -> str:  # e.g. "× 0.81", "−3.5 semitones", "radio", "street-1, weight 0.34"
-    "The parameters of a deformed sample."
+    "Describe what was done to a sample by its parameters, or by its level where it has none that are known."
 
     def has(name):
         return name in sample and pd.notna(sample[name])
@@ -93,54 +97,43 @@ def in_words(
 
 # %% ../../nbs/listening/contents.ipynb #326f92a1
 def _listed(
-    table: pd.DataFrame,  # samples in turn
+    table: pd.DataFrame,  # samples in `listening_order`
     judged: int,  # judgements a sample, at most
     k: int,  # neighbours a judgement
     budget: float,  # bytes for text
 ) -> pd.DataFrame:  # the first of them
-    "As many samples as the text may name."
+    "Take as many samples as the text has room for."
     return table.head(max(1, int(budget / (120 + (30 + 5 * k) * judged))))
 
 
 def _judgements(
     rows: pd.DataFrame,  # acceptance rows of one k
-    table: pd.DataFrame,  # samples that are listed, in turn
+    table: pd.DataFrame,  # samples that are listed, in `listening_order`
 ) -> pd.DataFrame:  # sample test valid seed predicted votes similarity margin accepted neighbours; narrowest first
-    "The judgements on the samples that are listed."
-    key = SAMPLE_KEY
-    found = rows.merge(table[key].assign(sample=range(len(table))), on=key)
-    found = found.assign(narrow=found.margin.abs()).sort_values(
-        ["sample", "narrow", "test", "valid", "seed"], ignore_index=True
-    )
-    return found[
-        ["sample", "test", "valid", "seed", "predicted", "votes", "similarity", "margin", "accepted", "neighbours"]
-    ]
+    "Take the judgements on the samples that are listed."
+    found = rows.merge(table[_SAMPLE].assign(sample=range(len(table))), on=_SAMPLE)
+    order = ["sample", "narrow", "test", "valid", "seed"]
+    found = found.assign(narrow=found.margin.abs()).sort_values(order, ignore_index=True)
+    return found["sample test valid seed predicted votes similarity margin accepted neighbours".split()]
 
 # %% ../../nbs/listening/contents.ipynb #5fb31af0
 def _described(
     table: pd.DataFrame,  # samples that are listed
-    store: LogMelStore | None,
-) -> pd.DataFrame:  # the same with what, row, frames, place
-    "What the store knows about samples."
-    names = list(DEFORMATIONS)
-    place = [
-        4 * names.index(d) + level if d in names else 4 * len(names) + level
-        for d, level in zip(table.deformation, table.level)
-    ]
-    table = table.assign(place=place)
+    store: LogMelStore | None,  # where they were judged from
+) -> pd.DataFrame:  # the same with place (in a list by name), what (was done), row, frames
+    "Add what the store knows about samples. Raises `InputError` if it lacks one of them."
+    names = deformation_order(table.deformation)
+    order = pd.MultiIndex.from_arrays([table.deformation.map(names.index), table.level])
+    table = table.assign(place=order.factorize(sort=True)[0])
     if store is None:
         return table.assign(what=[f"level {level}" for level in table.level], row=-1, frames=0)
     known = store.samples
     known = known[known["clip"].isin(table["clip"])]
     known = known.assign(what=[in_words(sample) for sample in known.to_dict("records")])
-    table = table.merge(
-        known[[*SAMPLE_KEY, "what", "row", "frames"]],
-        on=SAMPLE_KEY,
-        how="left",
-    )
-    if len(lost := table[table.row.isna()]):
+    table = table.merge(known[[*_SAMPLE, "what", "row", "frames"]], on=_SAMPLE, how="left")
+    for lost in table[table.row.isna()].head(1).itertuples():
         raise InputError(
-            f"{store.path}: holds no {lost.deformation.iloc[0]} of {lost['clip'].iloc[0]}; "
+            f"{store.path}: holds no {lost.deformation} of {lost.clip}; "
             "name the store that the samples were judged from"
         )
     return table.astype({"row": int, "frames": int})
@@ -149,43 +142,49 @@ def _described(
 def _clips(
     names: list[str],  # clips that are shown
     rows: pd.DataFrame,  # acceptance rows
-    store: LogMelStore | None,
+    store: LogMelStore | None,  # where they were judged from
 ) -> pd.DataFrame:  # clip label fold row frames
-    "The recordings behind samples and neighbours."
+    "List the recordings behind samples and neighbours."
     if store is None:
         known = rows.drop_duplicates("clip").rename(columns={"part": "fold"}).assign(row=-1, frames=0)
     else:
         originals = store.samples[store.samples.deformation.eq("original")]
         known = originals.merge(store.clips[["clip", "label", "fold"]], on="clip")
     known = known.set_index("clip")[["label", "fold", "row", "frames"]].reindex(names).rename_axis("clip").reset_index()
-    return known.fillna({"label": "unknown", "fold": 0, "row": -1, "frames": 0}).astype(
-        {"fold": int, "row": int, "frames": int}
-    )
+    known = known.fillna({"label": "unknown", "fold": 0, "row": -1, "frames": 0})
+    return known.astype({"fold": int, "row": int, "frames": int})
 
 
-def _cells(rows: pd.DataFrame) -> pd.DataFrame:  # label deformation judged accepted
+def _cells(
+    rows: pd.DataFrame,  # acceptance rows
+) -> pd.DataFrame:  # label deformation judged accepted
+    "Count the judgements of each class and deformation."
     return rows.groupby(["label", "deformation"]).accepted.agg(judged="size", accepted="sum").reset_index()
 
 # %% ../../nbs/listening/contents.ipynb #22d7d0bb
-def _columns(table: pd.DataFrame) -> dict:  # column name → values that JSON knows
-    "A table as the page gets it."
+def _columns(
+    table: pd.DataFrame,  # of a page
+) -> dict:  # column name → values that JSON knows
+    "Turn a table into columns, as the page gets it."
     return {
         name: column.round(3).tolist() if column.dtype.kind == "f" else column.tolist()
         for name, column in table.items()
     }
 
-
-def _in_order(deformations) -> list[str]:
-    "The paper's deformations in its order, then others."
-    return [d for d in DEFORMATIONS if d in set(deformations)] + sorted(set(deformations) - set(DEFORMATIONS))
-
 # %% ../../nbs/listening/contents.ipynb #022d453f
+def _labels(
+    rows: pd.DataFrame,  # acceptance rows
+) -> list[str]:  # sorted
+    "List the classes that occur, as the sample's own or as a prediction."
+    return sorted({*rows.label, *rows.predicted})
+
+
 def _tables(
     rows: pd.DataFrame,  # acceptance rows of one k
-    store: LogMelStore | None,
+    store: LogMelStore | None,  # where the samples were judged from
     budget: float,  # bytes for text
 ) -> dict[str, pd.DataFrame]:  # cells clips samples judgements, which name each other by number
-    "The tables of a page."
+    "Make the tables of a page. Raises `InputError` if the store lacks a sample."
     table = listening_order(by_sample(rows))
     samples = _described(_listed(table, table.judged.max(), rows.k.iloc[0], budget), store)
     judgements, labels = _judgements(rows, samples), _labels(rows)
@@ -201,17 +200,11 @@ def _tables(
         judgements=judgements,
     )
 
-
-def _labels(rows: pd.DataFrame) -> list[str]:
-    return sorted({*rows.label, *rows.predicted})
-
 # %% ../../nbs/listening/contents.ipynb #59fff3e9
 def _needed_rows(
     tables: dict[str, pd.DataFrame],  # of a page
-) -> list[
-    list[int]
-]:  # for each sample: its row in the store, its original's, those of its narrowest judgement's neighbours
-    "What must be in the page for a sample to be worth a visit."
+) -> list[list[int]]:  # for each sample the rows of itself, its original and its narrowest judgement's neighbours
+    "List what must be in the page for a sample to be worth a visit."
     row_of = tables["clips"].row.tolist()
     narrowest = tables["judgements"].drop_duplicates("sample").neighbours
     return [
@@ -220,15 +213,19 @@ def _needed_rows(
     ]
 
 
-def _with_reasons(table: pd.DataFrame, made: dict[int, Medium]) -> pd.DataFrame:
-    "Why something is silent, beside it."
-    return table.assign(
-        why=pd.Series([made[row].why if row in made else None for row in table.row], index=table.index, dtype=object)
-    )
+def _with_reasons(
+    table: pd.DataFrame,  # clips or samples
+    made: dict[int, Medium],  # row in the store → medium
+) -> pd.DataFrame:  # the same with `why`
+    "Add why something is silent."
+    why = [made[row].why if row in made else None for row in table.row]
+    return table.assign(why=pd.Series(why, index=table.index, dtype=object))
 
 
-def _base64(parts: dict[int, bytes | None]) -> dict[str, str]:
-    "What there is, as text."
+def _base64(
+    parts: dict[int, bytes | None],  # row in the store → picture or sound
+) -> dict[str, str]:  # the same as text, without what is not there
+    "Encode what there is as text."
     return {str(row): base64.b64encode(part).decode() for row, part in sorted(parts.items()) if part}
 
 # %% ../../nbs/listening/contents.ipynb #106a573d
@@ -242,15 +239,16 @@ def page_data(
     jobs: int = 1,  # processes; -1 is one a core
     progress: bool = False,  # show a bar
 ) -> dict:  # k seeds labels deformations judged, tables as columns, pictures and sounds as base64 by row in the store
-    "Choose samples, and make their pictures and sounds within a budget."
-    rows = _judgements_of_k(acceptance, k)
-    tables, made = _tables(rows, store, budget / 5), {}
+    """Choose samples, and make their pictures and sounds within a budget.
+    Raises `InputError` if the acceptance table is not whole, k was not judged, or the store lacks a sample."""
+    rows, made = _judgements_of_k(acceptance, k), {}
+    tables = _tables(rows, store, budget / 5)
     about = dict(
         frame=FRAME / SAMPLE_RATE,
         k=int(rows.k.iloc[0]),
         seeds=rows.seed.nunique(),
         labels=_labels(rows),
-        deformations=_in_order(rows.deformation),
+        deformations=deformation_order(rows.deformation),
         judged=len(by_sample(rows)),
     )
     if store is not None:
@@ -266,5 +264,6 @@ def page_data(
         )
     for name in ("clips", "samples"):
         tables[name] = _with_reasons(tables[name], made)
-    pictures, sounds = (_base64({row: getattr(m, part) for row, m in made.items()}) for part in ("picture", "sound"))
+    pictures = _base64({row: medium.picture for row, medium in made.items()})
+    sounds = _base64({row: medium.sound for row, medium in made.items()})
     return about | {name: _columns(table) for name, table in tables.items()} | dict(pictures=pictures, sounds=sounds)

@@ -7,6 +7,7 @@ __all__ = ['PLAYED_RATE', 'PLAYED_SECONDS', 'mp3', 'picture', 'why_silent', 'Med
 
 # %% ../../nbs/listening/media.ipynb #60db7cc2
 import io
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,14 +15,16 @@ from typing import NamedTuple
 import joblib
 import matplotlib
 import numpy as np
+import pandas as pd
 import soundfile
 import soxr
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..augmentation.samples import deform, store_attrs
+from ..augmentation.grids import Making, grid_of
+from ..augmentation.samples import deform
 from ..core.checks import InputError
-from ..core.constants import DEFORMATIONS, SAMPLE_RATE, VERSIONS
+from ..core.constants import SAMPLE_RATE
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import TOP_DB
@@ -37,7 +40,7 @@ def mp3(
     *,
     sr: int = SAMPLE_RATE,  # its rate, Hz
 ) -> bytes:  # MP3, mono, `PLAYED_RATE`, variable bit rate
-    "The first `PLAYED_SECONDS` of a sound as every browser plays it."
+    "Encode the first `PLAYED_SECONDS` of a sound as every browser plays it."
     y = y[: PLAYED_SECONDS * sr]
     file, played = io.BytesIO(), y if sr == PLAYED_RATE else soxr.resample(y, sr, PLAYED_RATE)
     soundfile.write(
@@ -57,10 +60,15 @@ _WIDEST = 320  # pixels
 
 @lru_cache(maxsize=1)
 def _magma() -> np.ndarray:  # (256, 3), uint8
+    "Sample the colour map once."
     return np.round(matplotlib.colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
 
 
-def _webp(image: Image.Image, **how) -> bytes:
+def _webp(
+    image: Image.Image,  # any mode that WebP knows
+    **how,  # quality or lossless
+) -> bytes:  # WebP
+    "Encode a picture."
     file = io.BytesIO()
     image.save(file, "WEBP", method=6, **how)
     return file.getvalue()
@@ -69,7 +77,7 @@ def _webp(image: Image.Image, **how) -> bytes:
 def picture(
     log_mel: np.ndarray,  # (bands, frames), dB
 ) -> bytes:  # WebP, a pixel a band and frame, at most 320 wide
-    "A log-mel as a small picture."
+    "Draw a log-mel as a small picture."
     grey = np.clip(255 * (1 + (log_mel - log_mel.max()) / TOP_DB), 0, 255).round().astype(np.uint8)[::-1]
     image = Image.fromarray(_magma()[grey])
     if image.width > _WIDEST:
@@ -78,19 +86,28 @@ def picture(
 
 # %% ../../nbs/listening/media.ipynb #9c0d0a62
 def why_silent(
-    store: LogMelStore,
+    store: LogMelStore,  # that the samples were judged from
     background=(),  # sound files that bgnoise was made with; none: generated
-) -> dict[str, str]:  # deformation → why its sounds can't be made again
-    "Deformations of a store whose sounds would come out otherwise than they were judged."
+) -> dict[str, str]:  # deformation → why its sounds cannot be made again
+    "Find the deformations of a store whose sounds would come out otherwise than they were judged."
+    names = [name for name in store.samples.deformation.unique() if name != "original"]
     made = dict(store.array.attrs["metaug"])
-    here = store_attrs(engine=made.get("engine", ""), seed=made.get("seed", 0))
-    if {**here, "background": 0} != {**made, "background": 0}:
-        return dict.fromkeys(DEFORMATIONS, "made by another version of metaug")
     try:
-        given = store_attrs(background=background)["background"]
+        grid = grid_of(made)
+        here = Making(made.get("engine", ""), made.get("seed", 0), (), grid).attrs()
+    except (InputError, KeyError, TypeError) as e:
+        return dict.fromkeys(names, f"its deformations cannot be made again here ({e})")
+    why = dict.fromkeys(set(names) - set(grid.names), "this deformation cannot be made again here")
+    if json.loads(json.dumps({**here, "background": 0})) != {**made, "background": 0}:
+        return dict.fromkeys(names, "made by another version of metaug") | why
+    noisy = [d.name for d in grid.deformations if d.deformer == "bgnoise"]
+    try:
+        given = Making(background=background, grid=grid).attrs()["background"]
     except InputError as e:
-        return {"bgnoise": f"its background recordings can't be read ({e})"}
-    return {} if given == made["background"] else {"bgnoise": "its background recordings were not given"}
+        return why | dict.fromkeys(noisy, f"its background recordings cannot be read ({e})")
+    return (
+        why if given == made["background"] else why | dict.fromkeys(noisy, "its background recordings were not given")
+    )
 
 # %% ../../nbs/listening/media.ipynb #9465c0c3
 class Medium(NamedTuple):
@@ -102,35 +119,42 @@ class Medium(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _open_store_once(path: str) -> LogMelStore:
-    return LogMelStore.open(path)
+def _open_store_once(
+    path: str,  # of the log-mel store
+) -> tuple[LogMelStore, pd.DataFrame, dict[str, str]]:  # store, its samples by row, path of each clip's recording
+    "Open a store, once in a process."
+    store = LogMelStore.open(path)
+    return store, store.samples.set_index("row"), dict(zip(store.clips["clip"], store.clips.path))
 
 
 @lru_cache(maxsize=4)
-def _recording(path: str) -> np.ndarray:
+def _recording(
+    path: str,  # sound file
+) -> np.ndarray:  # waveform, (n,)
+    "Read a recording that several samples need, once."
     return read_audio(path)
 
 # %% ../../nbs/listening/media.ipynb #12e40985
 def _sample_sound(
-    clip,  # row of the clips table
-    deformation: str,
-    level: int,
-    seed: int,  # the store's
+    path: str,  # of the recording
+    sample,  # row of the samples table: clip deformation level
+    attrs: dict,  # what the store was made with
     background,  # as for `why_silent`
 ) -> bytes:  # MP3
-    "A sample's sound, made again."
-    y = _recording(clip["path"])
+    "Make a sample's sound again. Raises `InputError` if the recording or the deformation cannot be had."
+    y, deformation = _recording(path), sample["deformation"]
     if deformation in ("stretch", "pitch1", "pitch2"):
         y = y[: 2 * PLAYED_SECONDS * SAMPLE_RATE]  # no slower than half, so that what is played is the same
     if deformation != "original":
         y = deform(
             y,
             deformation=deformation,
-            level=level,
+            level=sample["level"],
             engine="rubberband",
-            seed=seed,
-            clip=clip["clip"],
+            seed=attrs["seed"],
+            clip=sample["clip"],
             background=background,
+            grid=grid_of(attrs),
         )
     return mp3(y)
 
@@ -141,28 +165,28 @@ def medium(
     *,
     background=(),  # sound files that bgnoise was made with; none: generated
     silent: dict | None = None,  # deformations without sound, see `why_silent`
-) -> Medium:
-    "Picture and sound of a sample; a recording that can't be read leaves it silent."
-    store = _open_store_once(str(store_path))
-    clip, version = store.clips.iloc[row // VERSIONS], row % VERSIONS - 1
-    deformation, level = ("original", 0) if version < 0 else (list(DEFORMATIONS)[version // 4], version % 4)
-    shown = picture(store.read(row))
-    if why := (silent or {}).get(deformation):
+) -> Medium:  # picture, sound or why there is none
+    """Make picture and sound of a sample; a recording that cannot be read leaves it silent.
+    Raises `InputError` if the store does not hold the sample."""
+    store, samples, paths = _open_store_once(str(store_path))
+    shown, sample = picture(store.read(row)), samples.loc[row]
+    path, why = paths[sample["clip"]], (silent or {}).get(sample["deformation"])
+    if why:
         return Medium(shown, None, why)
     try:
-        return Medium(shown, _sample_sound(clip, deformation, level, store.array.attrs["metaug"]["seed"], background))
+        return Medium(shown, _sample_sound(path, sample, store.array.attrs["metaug"], background))
     except InputError as e:
-        return Medium(shown, None, str(e).replace(clip["path"], Path(clip["path"]).name))
+        return Medium(shown, None, str(e).replace(path, Path(path).name))
 
 # %% ../../nbs/listening/media.ipynb #2d499e3d
 def _weight(made: Medium) -> int:
-    "Bytes in the page: base64, quotes and number."
+    "Count the bytes of a medium in the page: base64, quotes and number."
     return sum(4 * -(-len(part) // 3) + 16 for part in (made.picture, made.sound) if part)
 
 
 def media_within_budget(
     needs: list[list[int]],  # rows in the store that each sample needs, its own first
-    store_path: str,
+    store_path: str,  # of the log-mel store
     budget: float,  # bytes
     *,
     background=(),  # as for `medium`
@@ -170,18 +194,20 @@ def media_within_budget(
     jobs: int = 1,  # processes; -1 is one a core
     progress: bool = False,  # show a bar
 ) -> dict[int, Medium]:  # row in the store → what is shown and played
-    "Media for as many samples as fit, in the order given."
+    """Make media for as many samples as fit, in the order given.
+    Raises `InputError` if the store does not hold one of the samples."""
     taken, spent, ahead = {}, 0, {}
     with tqdm(total=int(budget), unit="B", unit_scale=True, desc="listening page", disable=not progress) as bar:
         for first in range(0, len(needs), 32):
             chunk = needs[first : first + 32]
-            rows = sorted({row for need in chunk for row in need} - taken.keys() - ahead.keys())
+            rows = sorted(set().union(*chunk) - taken.keys() - ahead.keys())
             how = dict(background=background, silent=silent)
-            calls = [joblib.delayed(medium)(store_path, row, **how) for row in rows]
+            calls = (joblib.delayed(medium)(store_path, row, **how) for row in rows)
             ahead.update(zip(rows, list(in_parallel(calls, jobs, ordered=True))))
             for need in chunk:
                 new = {row: ahead[row] for row in need if row not in taken}
-                if spent + (cost := sum(map(_weight, new.values()))) > budget:
+                cost = sum(map(_weight, new.values()))
+                if spent + cost > budget:
                     return taken
                 taken.update(new)
                 spent += cost
