@@ -268,8 +268,9 @@ def test_judge_finds_exchanged_labels(own_judges, sounds, tmp_path):
     file.rename(tmp_path / "mine/drill/exchanged.wav")
     ran = judge(tmp_path / "mine", "--json", "--html", tmp_path / "page.html", "--table", tmp_path / "table.csv")
     assert ran.exit_code == 0, ran.output
-    first = json.loads(ran.stdout)["recordings"][0]
-    assert (first["clip"], first["predicted"], first["accepted"]) == ("drill/exchanged.wav", "call", False)
+    suspicious = [row for row in json.loads(ran.stdout)["recordings"] if not row["accepted"]]
+    found = {row["clip"]: row["predicted"] for row in suspicious[:3]}
+    assert found["drill/exchanged.wav"] == "call"
     page = (tmp_path / "page.html").read_text()
     assert "drill/exchanged.wav" in page and "<script" not in page
     assert len(pd.read_csv(tmp_path / "table.csv")) == 24

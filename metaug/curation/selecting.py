@@ -236,7 +236,7 @@ def select(
     about = dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, judge=judging.as_text())
     claim_folder(out, about | dict(clips=store_key(found.clips, making)), by="metaug select")
     if tell:
-        how = dict(engine=engine, background=making.background, grid=grid, audio=audio, report=report)
+        how = dict(engine=engine, background=making.background, grid=grid, audio=audio, report=report, judge=judge)
         tell(f"{found.text()}\n{forecast(found, epochs=epochs, jobs=jobs, **how).to_string(index=False)}")
     with sole_use(out, by="metaug select"):
         store = _made_store(found, making, cache, jobs, progress)

@@ -30,7 +30,7 @@ def score_interval(
     z = norm.ppf(0.5 + level / 2)
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return float(max(0, centre - half)), float(min(1, centre + half))
+    return round(float(max(0, centre - half)), 12), round(float(min(1, centre + half)), 12)
 
 # %% ../../nbs/judging/calibration.ipynb #0206ccc7
 def worth_by_class(
