@@ -475,7 +475,9 @@ def select(sounds, out, no_audio, as_json, **options):
     show_default=True,
     help="efficientat (has heard AudioSet), or module:name of a function (samples, sample_rate) -> vector",
 )
-@click.option("--k", default=5, show_default=True, help="neighbours that vote on each recording")
+@click.option(
+    "--k", type=int, help="neighbours that vote on each recording; by default half of the fewest of a class, at most 20"
+)
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
 @click.option("--seed", default=0, show_default=True)
 @jobs_option

@@ -3,7 +3,7 @@
 from ..core.moved import renamed
 from ..learning.training import StopEarly
 from .judges import RULES, Judgement, Judging, judge_parts
-from .audit import Audit, audit_page, judge, write_audit_page, write_audit_table
+from .audit import MOST_NEIGHBOURS, Audit, audit_page, default_neighbours, judge, write_audit_page, write_audit_table
 from .parts import MOST_PAIRS, PATCHES, PATIENCE, SCORINGS, default_epochs, judgeable
 from .manifest import _write_sounds, read_manifest, safe_names
 from .finding import Found, find, forecast
@@ -11,6 +11,7 @@ from .selecting import Selection, _check, acceptance_summary, select
 from .loaders import Sounds, audio_folder, dataloaders, plain_csv, read_log_mel, split
 
 __all__ = [
+    "MOST_NEIGHBOURS",
     "MOST_PAIRS",
     "PATCHES",
     "PATIENCE",
@@ -28,6 +29,7 @@ __all__ = [
     "audit_page",
     "dataloaders",
     "default_epochs",
+    "default_neighbours",
     "find",
     "forecast",
     "judge",
