@@ -15,7 +15,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from metaug.curation import selecting
+from metaug.curation import judges
 from metaug.curation import manifest
 from metaug.core import files
 from metaug.core.tasks import Task
@@ -548,7 +548,7 @@ def test_nets_that_are_no_better_than_no_learning_are_told(tmp_path, clips, word
         told = dict(part=task.inputs["part"], clips=clips, dead=0, units=64, accuracy=0.1, baseline=0.9)
         (task.folder(tmp_path) / "quality.json").write_text(json.dumps(told))
     with pytest.warns(UserWarning, match=words):
-        selecting._nets(tasks, tmp_path)
+        judges._nets(tasks, tmp_path)
 
 
 def test_long_names_of_any_script_become_files(tmp_path):

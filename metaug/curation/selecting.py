@@ -7,13 +7,11 @@ __all__ = ['Selection', 'acceptance_summary', 'select']
 
 # %% ../../nbs/07_curation.ipynb #454cff2e
 import csv
-import json
 import os
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from ..augmentation.candidates import gather, read_candidates, with_candidates
@@ -22,13 +20,12 @@ from ..augmentation.samples import prepare_store, store_key
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, ENGINES
 from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic
-from ..core.tasks import Task, run_tasks
 from .finding import Found, find, forecast
+from .judges import Judgement, Judging, judge_parts
 from .manifest import _manifest, _no_formulas, _write_all_mels, _write_all_sounds, _write_manifest
-from .parts import _judged, _make_part, default_epochs
+from .parts import default_epochs
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
-from ..learning.metric import warn_if_collapsed
 from ..listening.webpage import page
 from ..selection.algorithm import warn_of_few_references
 
@@ -89,8 +86,9 @@ class Selection(NamedTuple):
     out: Path
     manifest: pd.DataFrame  # a row a file, see `read_manifest`
     acceptance: pd.DataFrame  # a row a judged sample
-    quality: pd.DataFrame  # a row a metric net
+    quality: pd.DataFrame  # a row a part: its net, or what a judge without training is worth there
     found: Found
+    judgement: Judgement  # what the judge said, and what it is worth
 
     @property
     def summary(
@@ -104,24 +102,33 @@ class Selection(NamedTuple):
         kept = len(self.manifest) - len(self.found.clips)
         counts = f"{len(self.found.clips)} originals and {kept} of {len(self.acceptance)} judged deformed ones"
         there = [str(self.out / name) for name in ("manifest.csv", "report.html") if (self.out / name).exists()]
-        return f"{self.summary.to_string()}\n{len(self.manifest)} samples: {counts}, in {self.out}\nSee {' and '.join(there)}"
+        lines = [self.summary.to_string(), self.judgement.text()]
+        lines += [f"{len(self.manifest)} samples: {counts}, in {self.out}", f"See {' and '.join(there)}"]
+        return "\n".join(lines)
 
     def as_dict(self) -> dict:  # JSON
         "The same for machines."
-        table = self.summary.reset_index().astype(object)
-        by_class = table.where(table.notna(), None).to_dict("records")
         return dict(
             out=str(self.out),
             clips=len(self.found.clips),
             judged=len(self.acceptance),
             accepted=int(self.acceptance.accepted.sum()),
             samples=len(self.manifest),
-            by_class=by_class,
+            by_class=_records(self.summary.reset_index()),
+            judge=self.judgement.judge,
+            worth=_records(self.judgement.worth),
+            wrong=_records(self.judgement.wrong),
             nets=self.quality.to_dict("records"),
             findings=self.found.findings.to_dict("records"),
         )
 
 # %% ../../nbs/07_curation.ipynb #88595381
+def _records(table):
+    "Rows as JSON has them: numbers of Python, None where there is none."
+    table = table.astype(object)
+    return table.where(table.notna(), None).to_dict("records")
+
+
 def acceptance_summary(
     clips: pd.DataFrame,  # clips table
     judged: pd.DataFrame,  # acceptance table of one k
@@ -140,30 +147,6 @@ def acceptance_summary(
     )  # a class may be called `all`
     return table.astype({"judged": "Int64", "accepted": "Int64"}).rename_axis("label").round(3)
 
-# %% ../../nbs/07_curation.ipynb #5a9772e9
-def _part_tasks(store, parts, epochs, seed):
-    how = dict(store=store, epochs=epochs, seed=seed)
-    return [
-        Task("part", dict(how, part=part, labels=labels), f"metric net for fold {part}", _make_part)
-        for part, labels in parts.items()
-    ]
-
-
-def _nets(tasks, cache):
-    "Quality of the nets, with a warning for those that can't be trusted."
-    quality = pd.DataFrame([json.loads((task.folder(cache) / "quality.json").read_text()) for task in tasks])
-    told = quality[quality.clips.ge(10)]
-    for net in told.itertuples():
-        _warn_of_net(net, net.accuracy, net.baseline, f"metric net for fold {net.part}")
-    if told.empty:  # a few clips a part say nothing, all together do
-        accuracy, baseline = np.average(quality[["accuracy", "baseline"]], axis=0, weights=quality.clips)
-        _warn_of_net(quality.loc[quality.dead.idxmin()], accuracy, baseline, "metric nets of all folds")
-    return quality
-
-
-def _warn_of_net(net, accuracy, baseline, name):
-    warn_if_collapsed(dead=net.dead, units=net.units, accuracy=accuracy, baseline=baseline, name=name)
-
 # %% ../../nbs/07_curation.ipynb #cb250ce2
 class _Writing(NamedTuple):
     "What is to be written of a selection, and where."
@@ -172,15 +155,21 @@ class _Writing(NamedTuple):
     found: Found
     clips: pd.DataFrame  # clips table, with candidates from elsewhere
     store: LogMelStore
-    judged: pd.DataFrame  # acceptance table
+    judgement: Judgement
     making: Making
     jobs: int
     progress: bool
 
-    def all(self, quality, *, audio, report):
+    @property
+    def judged(self):
+        return self.judgement.acceptance
+
+    def all(self, *, audio, report):
         "Files, then tables, then the manifest; the report, which can take long, when all is there."
         manifest = self.files(audio)
-        for name, table in (("acceptance", self.judged), ("quality", quality), ("clips", self.found.clips)):
+        said = self.judgement
+        tables = dict(acceptance=self.judged, quality=said.quality, worth=said.worth, clips=self.found.clips)
+        for name, table in tables.items():
             write_atomic(f"{self.out}/{name}.parquet", table.to_parquet())
         counts = _no_formulas(acceptance_summary(self.found.clips, self.judged).reset_index(), ["label"])
         text = counts.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -188,7 +177,7 @@ class _Writing(NamedTuple):
         _write_manifest(manifest, self.out)
         if report:
             self.report()
-        return Selection(self.out, manifest, self.judged, quality, self.found)
+        return Selection(self.out, manifest, self.judged, said.quality, self.found, said)
 
     def files(self, audio):
         "Sounds, or log-mels, of the originals and of what was accepted."
@@ -218,7 +207,10 @@ def select(
     background=(),  # sound files for bgnoise; none: generated street-like noise
     audio: bool = True,  # write FLAC and JAMS; otherwise log-mels (.npy)
     seed: int = 0,  # of folds and nets
-    epochs: int | None = None,  # of the metric nets at most; None: see `default_epochs`
+    judge: str = "npair",  # npair, classifier, efficientat, module:name of your own, or auto
+    rule: str = "vote",  # vote, or conformal
+    keep: float = 0.95,  # of what is like the originals, for conformal
+    epochs: int | None = None,  # of nets that are learned, at most; None: see `default_epochs`
     folds: int = 5,  # that are made where there are none
     jobs: int = -1,  # processes; -1 is one a core
     strict: bool = False,  # a file that can't be read is an error
@@ -243,19 +235,20 @@ def select(
         refuse_among_sounds(out, collection)
     gathered = gather(wanted, found.clips, data=found.source, seed=seed, strict=strict, tell=tell)
     clips = with_candidates(found.clips, gathered)
+    judging = Judging(judge, rule, keep, k, epochs or default_epochs(len(found.clips)), seed).check()
     epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
-    about = dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs)
+    about = dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, judge=judging.as_text())
     claim_folder(out, about | dict(clips=store_key(clips, making)), by="metaug select")
     if tell:
         how = dict(engine=engine, background=making.background, grid=wanted.grid, audio=audio, report=report)
-        how["found_sounds"] = gathered.rows
+        how |= dict(judge=judge, found_sounds=gathered.rows)
         notes = "".join(f"\n  {note}" for note in gathered.notes)
         tell(f"{found.text()}{notes}\n{forecast(found, epochs=epochs, jobs=jobs, **how).to_string(index=False)}")
     with sole_use(out, by="metaug select"):
         store = _made_store(clips, making, cache, jobs, progress)
-        judged, quality = _judge_parts(found, store, cache, k, epochs, seed, jobs, progress)
-        write = _Writing(out, found, clips, store, judged, making, jobs, progress)
-        return write.all(quality, audio=audio, report=report)
+        judgement = judge_parts(found.parts, store, making, judging, cache=cache, jobs=jobs, progress=progress)
+        write = _Writing(out, found, clips, store, judgement, making, jobs, progress)
+        return write.all(audio=audio, report=report)
 
 
 def _made_store(clips, making, cache, jobs, progress):
@@ -264,11 +257,3 @@ def _made_store(clips, making, cache, jobs, progress):
     store = LogMelStore.open(f"{cache}/stores/{key}")
     ResidentMels.of(store)
     return store
-
-
-def _judge_parts(found, store, cache, k, epochs, seed, jobs, progress):
-    "Acceptance of all candidates, and the quality of the nets that judged them."
-    tasks = _part_tasks(Path(store.path).name, found.parts, epochs, seed)
-    run_tasks(tasks, cache, name="metric nets", jobs=jobs, progress=progress)
-    judged = pd.concat([_judged(cache, task, k) for task in tasks], ignore_index=True)
-    return judged.assign(test=0, valid=0, seed=seed), _nets(tasks, cache)

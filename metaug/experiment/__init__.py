@@ -13,7 +13,7 @@ from ..learning.classification import PATCHES_PER_CLIP, clip_scores, learn_class
 from .work import EMBEDDINGS, WORK, class_rows, embedding_learner, fold_predictions, open_store
 from .settings import Arm, Settings, fold_numbers
 from .protocol import Graph, plan
-from .checks import check
+from .checks import check, check_judge
 from .worth import held_out_originals
 from .outcome import Outcome, collect, embedding_of
 from .forecast import (
@@ -42,6 +42,7 @@ __all__ = [
     "Task",
     "TaskError",
     "check",
+    "check_judge",
     "class_rows",
     "clip_scores",
     "collect",

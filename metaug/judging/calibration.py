@@ -30,7 +30,7 @@ def score_interval(
     z = norm.ppf(0.5 + level / 2)
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return float(max(0, centre - half)), float(min(1, centre + half))
+    return round(float(max(0, centre - half)), 12), round(float(min(1, centre + half)), 12)
 
 # %% ../../nbs/judging/calibration.ipynb #0206ccc7
 def worth_by_class(
@@ -142,15 +142,16 @@ def wrong_share(
     rates = {label: _class_rates(label, originals, draws, random) for label in judged.label.unique()}
     rows, sums = [], []
     for (label, deformation), of in judged.groupby(["label", "deformation"]):
-        shares = _wrong_draws(_share_draws(of.groupby("clip").accepted.mean(), draws, random), *rates[label])
+        shares = _wrong_draws(_share_draws(of.accepted, of["clip"], draws, random), *rates[label])
         sums.append(len(of) * shares)
         rows.append(_wrong_row(label, deformation, of, shares))
     return pd.DataFrame([*rows, _wrong_row(ALL_CLASSES, "all", judged, np.sum(sums, axis=0) / len(judged))])
 
 
-def _share_draws(by_clip, draws, random):
-    "The mean over clips (first), and draws from its posterior."
-    count, mean = len(by_clip), float(by_clip.mean())
+def _share_draws(accepted, clips, draws, random):
+    "The share of accepted samples (first), and draws from its posterior, for as many as there are independent ones."
+    versions, mean = clips.value_counts(), float(accepted.mean())
+    count = versions.sum() ** 2 / (versions**2).sum()  # Kish's effective size of clusters
     return np.append(mean, random.beta(count * mean + 0.5, count * (1 - mean) + 0.5, size=draws))
 
 
@@ -158,7 +159,7 @@ def _class_rates(label, originals, draws, random):
     "How often the class's own originals are accepted, and those of others."
     taken = originals.predicted.eq(label)
     own = originals.label.eq(label)
-    return [_share_draws(taken[mask].groupby(originals["clip"][mask]).mean(), draws, random) for mask in (own, ~own)]
+    return [_share_draws(taken[mask], originals["clip"][mask], draws, random) for mask in (own, ~own)]
 
 
 def _wrong_draws(accepted, right, wrong):
