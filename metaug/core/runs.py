@@ -48,7 +48,7 @@ def refuse_other_data(
         raise InputError(f"{file}: is no table of a run ({e}); name another folder") from e
     try:
         made_from = json.loads((UPath(out) / "run.json").read_text()).get("data")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         made_from = None  # of a run before `run.json` said it
     here = source_name(data)
     for before in [made_from] if made_from else map(source_name, known):
@@ -127,7 +127,7 @@ def _about(folder):
 def _read_about(file):
     try:
         said = dict(json.loads(file.read_text()))
-    except (ValueError, TypeError) as e:
+    except (ValueError, TypeError, RecursionError) as e:
         raise InputError(f"{file}: is not what metaug run wrote ({e})") from e
     settings = said.setdefault("settings", {})
     background = settings.setdefault("background", []) if isinstance(settings, dict) else None
