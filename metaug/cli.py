@@ -192,7 +192,7 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     _run_folder(store)
     if audio:
         _local_folder(audio)
-    originals, grid = datasets.load_clips(data), wanted.grid
+    originals, grid = datasets.usable(datasets.load_clips(data), progress=_terminal()), wanted.grid
     gathered = augmentation.gather(wanted, originals, data=data, seed=seed, tell=click.echo)
     for note in gathered.notes:
         warnings.warn(note)

@@ -15,7 +15,7 @@ from ..core.plugins import check_source
 from ..experiment.work import embedding_learner
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
-from ..learning.metric import _quality, learn_metric
+from ..learning.metric import learn_metric, net_quality
 from ..learning.networks import embed, save_weights
 from ..learning.training import StopEarly
 
@@ -98,7 +98,8 @@ def _make_part(inputs, cache, out):
     quality = dict(
         part=inputs["part"],
         epochs=trained.keep.history[-1]["epoch"],
-        **_quality(mels, training, held_out, originals, reference),
+        clips=len(held_out),
+        **net_quality(mels, training, held_out, embedding=originals, reference=reference),
     )
     (out / "quality.json").write_text(json.dumps(quality))
 

@@ -14,6 +14,7 @@ from ..augmentation.candidates import gather, made_names, with_candidates
 from ..core.checks import InputError
 from ..core.constants import BUDGETS, ENGINES
 from ..datasets.clips import load_clips
+from ..datasets.facts import usable
 from .settings import Settings, _check_kinds, _valid_folds
 from .work import EMBEDDINGS, embedding_learner
 from ..judging.embeddings import PRETRAINED, is_fixed
@@ -164,7 +165,7 @@ def checked_clips(
 
     Raises `InputError` if it cannot give a result.
     """
-    clips = load_clips(data, strict=True)
+    clips = usable(load_clips(data, strict=True), strict=True)
     check(clips, settings)
     gathered = gather(settings.judged, clips, data=data)
     for note in gathered.notes:
