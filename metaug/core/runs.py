@@ -24,13 +24,13 @@ from .files import _table
 def run_name(
     data: str | Path,  # what `load_clips` takes
 ) -> str:  # e.g. esc10
-    "What a run on a collection is called: the name of the collection, of the folder, or of the table without its ending."
+    "Name a run by its collection: the collection's name, the folder's, or the table's without its ending."
     path = Path(data).resolve()
     return path.stem if path.suffix in (".csv", ".parquet") else path.name
 
 
 def source_name(data):
-    "Where the clips come from, wherever one stands: the name of a published collection, or the full path."
+    "Say where clips come from, wherever one stands."
     return str(data) if str(data) in SOURCES else str(Path(os.path.expanduser(data)).resolve())
 
 
@@ -38,7 +38,8 @@ def refuse_other_data(
     out: str | Path,  # folder or fsspec URL of a run
     data: str,  # what its clips shall come from
 ) -> None:
-    "Refuse a folder that holds the tables of another collection."
+    """Check that a folder holds no tables of another collection.
+    Raises `InputError` if it does, or if they can't be read."""
     file = UPath(out) / "results.parquet"
     if not file.exists():
         return
@@ -92,7 +93,7 @@ def _read_tables(
 
 
 class Run(NamedTuple):
-    "Tables of a run."
+    "Hold the tables of a run."
 
     results: pd.DataFrame  # a class of a test fold under one scheme and seed
     acceptance: pd.DataFrame | None  # a judged sample
@@ -102,7 +103,7 @@ class Run(NamedTuple):
 def read_run(
     folder: str | Path,  # or fsspec URL: what `metaug run` wrote into, or holds one such folder for each test fold
 ) -> Run:
-    "The tables that a run has written."
+    "Read the tables that a run has written. Raises `InputError` if there are none, or they can't be read."
     run = Run(*(_read_tables(UPath(folder), name) for name in ("results", "acceptance", "predictions")))
     if run.results is None:
         raise InputError(
@@ -133,6 +134,7 @@ def _read_about(file):
     background = settings.setdefault("background", []) if isinstance(settings, dict) else None
     if not isinstance(background, list) or not all(isinstance(name, str) for name in background):
         raise InputError(
-            f"{file}: is not what metaug run wrote (settings must name background recordings as a list, got {settings!r:.60})"
+            f"{file}: is not what metaug run wrote "
+            f"(settings must name background recordings as a list, got {settings!r:.60})"
         )
     return said

@@ -46,12 +46,12 @@ from .process import in_parallel, log, on_this_machine, one_thread, return_memor
 # %% ../../nbs/core/tasks.ipynb #3673fd3b
 @dataclass(frozen=True)
 class Task:
-    "A piece of work whose output folder is named by all that it depends on."
+    "Describe a piece of work whose output folder is named by all that it depends on."
 
     kind: str  # e.g. net, acceptance, classifier
     inputs: dict  # numbers, names and keys of other tasks, as JSON has them
     label: str  # for people
-    make: Callable  # (inputs, cache, folder to fill) → None: does the work; a function of a module, so that workers find it
+    make: Callable  # (inputs, cache, folder to fill) → None: does the work; of a module, so that workers find it
     version: int = 1  # of what `make` does: to be raised when the same inputs come to another output
 
     @cached_property
@@ -97,7 +97,7 @@ def _deliver(partial, folder):
 
 
 class DiskFull(InputError):
-    "No task can be finished, since there is no room for its output."
+    "Report that no task can be finished, since there is no room for its output."
 
 
 @contextmanager
@@ -158,7 +158,8 @@ def run_task(
     task: Task,
     cache: str | Path,  # folder or fsspec URL of all tasks' outputs
 ) -> None:
-    "Do a task unless it is done; its output appears whole or not at all. Raises `DiskFull` if there is no room for it, and whatever the task raises."
+    """Do a task unless it is done; its output appears whole or not at all.
+    Raises `DiskFull` if there is no room for it, and whatever the task raises."""
     if task.done(cache):
         return
     begun = time.perf_counter()
@@ -194,7 +195,8 @@ def _last_lines(cache):
         except FileNotFoundError:
             continue  # finished this moment
         if said:
-            yield f"{said[0].partition(' begins on ')[0]}: {said[-1].partition(', loss')[0] if len(said) > 1 else 'begins'}"
+            label, last = said[0].partition(" begins on ")[0], said[-1].partition(", loss")[0]
+            yield f"{label}: {last if len(said) > 1 else 'begins'}"
 
 
 @contextmanager
@@ -218,7 +220,8 @@ def _progress_shown(bar, cache):
 
 
 def _at_once(jobs):
-    "Trainings side by side: one a core, but one alone on a graphics card of this machine, which would hold the log-mels of each."
+    """Trainings side by side: one a core, but one alone on a graphics card of this machine, which would hold the
+    log-mels of each."""
     alone = jobs == -1 and on_this_machine() and default_device().type != "cpu"
     return 1 if alone else joblib.effective_n_jobs(jobs)
 
@@ -260,7 +263,9 @@ def run_tasks(
     progress: bool = True,  # show a bar with the time left
     finished: Callable | None = None,  # called with each task that was done
 ) -> None:
-    "Do tasks side by side; those that are done already cost nothing. Raises `TaskError` if some fail or workers are killed again and again, `InputError` if the cache can't be shared, `DiskFull` if there is no room."
+    """Do tasks side by side; those that are done already cost nothing.
+    Raises `TaskError` if some fail or workers are killed again and again, `InputError` if the cache can't be
+    shared, `DiskFull` if there is no room."""
     storage(cache)
     if joblib.effective_n_jobs(jobs) != 1:
         refuse_private_memory(cache)
@@ -318,7 +323,8 @@ def workers(
 ) -> Iterator[
     Callable
 ]:  # (gpu=False) → a context in which joblib works there; `gpu`: on workers that have one, if any have
-    "Choose where joblib's work runs. Raises `InputError` if no scheduler answers or its workers can't do the work, `TaskError` if they die."
+    """Choose where joblib's work runs.
+    Raises `InputError` if no scheduler answers or its workers can't do the work, `TaskError` if they die."""
     if scheduler is None:
         yield lambda gpu=False: nullcontext()
         return
@@ -344,5 +350,6 @@ def workers(
             yield lambda gpu=False: joblib.parallel_config("dask", client=client, **(one_each if gpu else {}))
         except KilledWorker as e:
             raise TaskError(
-                f"a task saw its workers die one after the other, perhaps for want of memory; what is done is kept ({e})"
+                "a task saw its workers die one after the other, perhaps for want of memory; "
+                f"what is done is kept ({e})"
             ) from e

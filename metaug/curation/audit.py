@@ -86,14 +86,15 @@ class Audit(NamedTuple):
         known = self.worth.iloc[-1]
         suspicious = self.table[~self.table.accepted]
         lines = [
-            f"Judge: {self.judge}; it recognises {known.accuracy:.1%} of {known.clips} originals by those of other folds "
-            f"({known.low:.1%} to {known.high:.1%}), averaged log-mels {known.baseline:.1%}",
+            f"Judge: {self.judge}; it recognises {known.accuracy:.1%} of {known.clips} originals "
+            f"by those of other folds ({known.low:.1%} to {known.high:.1%}), averaged log-mels {known.baseline:.1%}",
             f"{len(suspicious)} of {len(self.table)} recordings sound like another class"
             + (", most suspicious first:" if len(suspicious) else ""),
         ]
         for row in suspicious.head(most).itertuples():
             lines.append(
-                f"  {row.clip}: labelled {row.label}, sounds like {row.predicted} ({row.votes} of {row.k}), as {row.nearest[0]}"
+                f"  {row.clip}: labelled {row.label}, sounds like {row.predicted} "
+                f"({row.votes} of {row.k}), as {row.nearest[0]}"
             )
         if len(suspicious) > most:
             lines.append(f"  … and {len(suspicious) - most} more")
@@ -108,9 +109,9 @@ class Audit(NamedTuple):
             judge=self.judge,
             judged=len(self.table),
             suspicious=int((~self.table.accepted).sum()),
-            worth=_plain(self.worth),
-            wrong=None if self.wrong is None else _plain(self.wrong),
-            recordings=_plain(self.table),
+            worth=_json_rows(self.worth),
+            wrong=None if self.wrong is None else _json_rows(self.wrong),
+            recordings=_json_rows(self.table),
         )
 
 
@@ -127,7 +128,7 @@ def write_audit_table(
     return Path(path)
 
 
-def _plain(table):
+def _json_rows(table):
     table = table.astype(object)
     return table.where(table.notna(), None).to_dict("records")
 
@@ -253,8 +254,10 @@ def _suspicious_first(table, files, originals, is_audit):
 _HEAD = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; media-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
-<style>body{{font:16px sans-serif;margin:2em auto;max-width:70em;padding:0 1em}}td,th{{padding:.3em .8em;text-align:left;
-border-bottom:1px solid #8884}}audio{{width:16em;height:2em}}@media (prefers-color-scheme:dark){{body{{background:#111;color:#eee}}}}
+<style>body{{font:16px sans-serif;margin:2em auto;max-width:70em;padding:0 1em}}\
+td,th{{padding:.3em .8em;text-align:left;
+border-bottom:1px solid #8884}}audio{{width:16em;height:2em}}\
+@media (prefers-color-scheme:dark){{body{{background:#111;color:#eee}}}}
 </style></head><body><h1>{title}</h1>"""
 
 
@@ -288,7 +291,9 @@ def _line(row, files, players):
     cells = [row.clip, row.label, f"{row.predicted} ({row.votes} of {row.k})"]
     texts = "".join(f"<td>{markup.escape(str(cell))}</td>" for cell in cells)
     nearest = row.nearest[0]
-    return f"<tr>{texts}<td>{_player(row.path, players)}</td><td>{markup.escape(nearest)}<br>{_player(files[nearest], players)}</td></tr>"
+    own = f"<td>{_player(row.path, players)}</td>"
+    other = f"<td>{markup.escape(nearest)}<br>{_player(files[nearest], players)}</td>"
+    return f"<tr>{texts}{own}{other}</tr>"
 
 
 def _player(path, players):
