@@ -62,17 +62,21 @@ def _version(y, sr, clip, making, deformation, level, recordings):
 # %% ../../nbs/02_augmentation.ipynb #80f8087f
 def _sample_row(clip, deformation, level, state, engine, frames, background=()):
     "A row of the samples table."
+
+    def known(name, kind):  # a deformer of your own may call another thing so
+        return state[name] if isinstance(state.get(name), kind) else None
+
     recording = next((r for r in background if r.name == state.get("filename")), None)
     return dict(
         clip=clip,
         deformation=deformation,
         level=level,
-        rate=state.get("rate"),
-        n_semitones=state.get("n_semitones"),
-        preset=state.get("preset"),
-        noise=state.get("filename"),
+        rate=known("rate", (int, float)),
+        n_semitones=known("n_semitones", (int, float)),
+        preset=known("preset", str),
+        noise=known("filename", str),
         noise_start=state["start"] / recording.sr if recording else None,
-        weight=state.get("weight"),
+        weight=known("weight", (int, float)),
         state=json.dumps(state),
         engine=engine,
         frames=frames,

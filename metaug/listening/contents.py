@@ -93,6 +93,11 @@ def in_words(
         return str(sample["preset"])
     if has("noise"):
         return f"{sample['noise']}, weight {sample['weight']:.2f}"
+    state = json.loads(sample["state"]) if has("state") else {}
+    if state.get("did"):  # a pipeline that says what it did
+        return ", ".join(str(step.get("transform", "")) for step in state["did"])
+    if "maker" in state:
+        return f"made of {state['parent']}" if state["parent"] else "as it was found"
     return f"level {sample['level']}"
 
 # %% ../../nbs/listening/contents.ipynb #326f92a1
