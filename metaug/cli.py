@@ -215,7 +215,7 @@ def _local_folder(out):
 
 
 def _run_folder(out):
-    "A run's folder as URL or path, if there is such storage; `::`, which would make it a chain of URLs, may stand in a name."
+    "A run's folder as URL or path, if there is such storage; `::`, which would make a chain of URLs, may be in a name."
     from metaug.core.files import refuse_private_memory, storage
 
     if not ("::" in out and "://" not in out):

@@ -158,6 +158,8 @@ def read_history(
 ) -> tuple[list[tuple[str, dict]], dict]:  # (transformer, state) of each step; metaug's own notes
     "The deformations that a JAMS records, checked; nothing in the file is run or opened."
     try:
+        if os.path.exists(jams_file) and not os.path.isfile(jams_file):
+            raise ValueError("no ordinary file")  # a pipe or device may never end
         if (size := os.path.getsize(jams_file)) > MAX_JAMS:
             raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
         data = json.loads(Path(jams_file).read_text("utf-8"))

@@ -12,9 +12,10 @@ from tqdm.auto import tqdm
 from upath import UPath
 
 from ..augmentation.samples import prepare_store
+from ..core.cluster import workers
 from ..core.files import remove_partials
 from ..core.runs import source_name
-from ..core.tasks import run_tasks, workers
+from ..core.tasks import run_tasks
 from ..datasets.clips import load_clips
 from .forecast import _patches
 from .outcome import Outcome, _collect, _collect_tasks, _warn_of_collapse

@@ -74,7 +74,8 @@ def _open_mels(path, fs, file):
 
 # %% ../../nbs/features/store.ipynb #2ced8ae1
 class LogMelStore:
-    "Log-mels of clips and their deformations on disk: a Zarr 3 array `[sample, 128, frames]` with clips and samples tables beside it."
+    """Log-mels of clips and their deformations on disk: a Zarr 3 array `[sample, 128, frames]` with clips and samples
+    tables beside it."""
 
     def __init__(self, path, array, clips):
         self.path, self.array, self.clips = str(path), array, clips
@@ -85,13 +86,14 @@ class LogMelStore:
     def create(
         cls,
         path: str,  # folder or fsspec URL
-        clips: pd.DataFrame,  # clips table; with a column `content`, digests of the recordings, those that changed are made again
+        clips: pd.DataFrame,  # clips table; by `content`, digests of the recordings, changed ones are made again
         *,
         versions: int = VERSIONS,  # samples a clip: itself and its deformations
         stretch: float = _STRETCH_ROOM,  # how many times longer than its clip a sample can be
         attrs: dict | None = None,  # what made the log-mels: engine, seed, … ; must agree when the store exists
     ) -> "LogMelStore":
-        "Make a store for `clips`, or open it if it is there. Raises `InputError` if it was made for other clips or in another way, or the folder holds other things."
+        """Make a store for `clips`, or open it if it is there.
+        Raises `InputError` if it was made for other clips or in another way, or the folder holds other things."""
         attrs = {"metaug": attrs or {}, "clips": clips["clip"].tolist(), "labels": clips.label.tolist()}
         fs, root = storage(path)
         if not fs.exists(f"{root}/clips.parquet"):
@@ -153,11 +155,13 @@ class LogMelStore:
                 raise InputError(f"{self.path}: was made with {shown}; name another folder or delete this one")
         if self.versions != versions:
             raise InputError(
-                f"{self.path}: was made with {self.versions} samples a clip, not {versions}; name another folder or delete this one"
+                f"{self.path}: was made with {self.versions} samples a clip, not {versions}; "
+                "name another folder or delete this one"
             )
 
     def _follow(self, clips):
-        "Take over where the clips are, and what they hold, which may have changed since the store was begun; refuse what else has changed."
+        """Take over where the clips are, and what they hold, which may have changed since the store was begun; refuse
+        what else has changed."""
         for name in ("fold", "source", "seconds"):
             other = self.clips[name].to_numpy() != clips[name].to_numpy()
             for i in other.nonzero()[0][:1]:
@@ -223,7 +227,8 @@ class LogMelStore:
         log_mels: list[np.ndarray],  # one a version, (128, frames), dB
         rows: list[dict],  # one a version, of the samples table
     ) -> None:
-        "Write a clip's samples in one stroke. Raises `InputError` if they are not as many as the store has a clip, too long, or not finite."
+        """Write a clip's samples in one stroke.
+        Raises `InputError` if they are not as many as the store has a clip, too long, or not finite."""
         if len(log_mels) != self.versions or len(rows) != self.versions:
             raise InputError(f"a clip has {self.versions} samples, got {len(log_mels)} log-mels and {len(rows)} rows")
         clip, longest = self.clips["clip"][index], max(x.shape[1] for x in log_mels)

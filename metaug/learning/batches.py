@@ -55,7 +55,9 @@ class ResidentMels:
         *,
         device: torch.device | str = "cpu",  # where the frames will be
     ) -> "ResidentMels":
-        "Take a store's log-mels, decoded once into `frames.npy` beside it and mapped from there; those of a store that is no local folder are decoded into memory each time. Raises `InputError` if clips are missing, or the file can't be written."
+        """Take a store's log-mels, decoded once into `frames.npy` beside it and mapped from there; those of a store
+        that is no local folder are decoded into memory each time.
+        Raises `InputError` if clips are missing, or the file can't be written."""
         samples = store.samples
         total = int(samples.frames.sum())
         if isinstance(store.fs, LocalFileSystem):
