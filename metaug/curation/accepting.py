@@ -31,6 +31,7 @@ class Accepting:
     """Draw from an augmentation until a judge accepts; called as audiomentations' transforms are.
 
     It can be pickled if augmentation and judge can; each worker of a `DataLoader` then counts for itself.
+    Raises `InputError` if `tries` is below 1.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class Accepting:
 
 # %% ../../nbs/curation/accepting.ipynb #c9b4297b
 class NearReferences:
-    "Say what class a sound is taken for by its nearest references; holds vectors only, so it can be pickled."
+    """Say what class a sound is taken for by its nearest references; holds vectors only, so it can be pickled.
+
+    Raises `InputError` if `k` or the labels do not fit the recordings.
+    """
 
     def __init__(
         self,
