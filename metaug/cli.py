@@ -88,6 +88,7 @@ def main():
 
     \b
     metaug select my_sounds --out better   a better training set from your own sounds
+    metaug judge my_sounds                 which recordings may be mislabelled
     metaug data esc10                      what a collection holds
     metaug plan --data esc10               what the whole experiment would take
     metaug run --data generated --folds 1  the paper's experiment, here one test fold of it
@@ -191,7 +192,7 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     _run_folder(store)
     if audio:
         _local_folder(audio)
-    originals, grid = datasets.load_clips(data), wanted.grid
+    originals, grid = datasets.usable(datasets.load_clips(data), progress=_terminal()), wanted.grid
     gathered = augmentation.gather(wanted, originals, data=data, seed=seed, tell=click.echo)
     for note in gathered.notes:
         warnings.warn(note)
@@ -429,7 +430,23 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 @candidates_option
 @per_clip_option
 @click.option(
-    "--epochs", type=int, help="of the metric nets at most; by default so many that they suit the number of clips"
+    "--judge",
+    default="npair",
+    show_default=True,
+    help="npair (the paper's metric, learned from your sounds), classifier, efficientat (has heard AudioSet, needs no "
+    "training), module:name of your own, or auto",
+)
+@click.option("--rule", default="vote", show_default=True, help="vote, or conformal: a bound on what is lost")
+@click.option(
+    "--keep",
+    default=0.95,
+    show_default=True,
+    help="of what is like the originals at least so much is kept, by conformal",
+)
+@click.option(
+    "--epochs",
+    type=int,
+    help="of nets that are learned, at most; by default so many that they suit the number of clips",
 )
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
 @click.option("--seed", default=0, show_default=True)
@@ -442,7 +459,7 @@ def select(sounds, out, no_audio, as_json, **options):
 
     SOUNDS is a folder with a subfolder a class, or a CSV or Parquet with path,label[,fold,source]. Into OUT come
     the originals and the accepted deformed sounds, OUT/<class>/….flac, each with a JAMS that tells how it was made,
-    and manifest.csv, summary.csv, report.html, acceptance.parquet, quality.parquet and clips.parquet. Nothing in
+    and manifest.csv, summary.csv, report.html, and acceptance, quality, worth and clips as Parquet. Nothing in
     SOUNDS is changed. Cut off, the same command goes on where it was, by what OUT/.metaug-cache holds: log-mels and
     nets, about 1 MB for a clip of 5 s, which may be deleted when all is done.
 
@@ -451,6 +468,7 @@ def select(sounds, out, no_audio, as_json, **options):
       metaug select my_sounds --out filtered
       metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
       metaug select my_sounds --out filtered --no-audio --json
+      metaug select my_sounds --out filtered --judge efficientat
       metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5
       metaug select my_sounds --out filtered --candidates generated_sounds --candidates found.csv
     """
@@ -461,6 +479,52 @@ def select(sounds, out, no_audio, as_json, **options):
         sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=_terminal(), **options
     )
     click.echo(_json(made.as_dict()) if as_json else made.text())
+
+
+@main.command()
+@click.argument("originals")
+@click.argument("candidates", required=False)
+@click.option(
+    "--judge",
+    default="efficientat",
+    show_default=True,
+    help="efficientat (has heard AudioSet), or module:name of a function (samples, sample_rate) -> vector",
+)
+@click.option(
+    "--k", type=int, help="neighbours that vote on each recording; by default half of the fewest of a class, at most 20"
+)
+@click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
+@click.option("--seed", default=0, show_default=True)
+@jobs_option
+@click.option(
+    "--html", type=click.Path(dir_okay=False), help="also write a page that plays what sounds like another class"
+)
+@click.option("--table", type=click.Path(dir_okay=False), help="also write the whole table into this CSV file")
+@click.option(
+    "--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of the page"
+)
+@strict_option
+@json_option
+def judge(originals, candidates, html, table, max_mb, as_json, **options):
+    """Which recordings may be mislabelled; or which sounds from elsewhere are not of the class that they claim.
+
+    ORIGINALS, and CANDIDATES likewise, is a folder with a subfolder a class, or a CSV or Parquet with
+    path,label[,fold,source]. Without CANDIDATES each original is judged by those of the other folds. Nothing is
+    deformed, learned or changed; the most suspicious recording comes first, with what it sounds like instead.
+
+    \b
+    Examples:
+      metaug judge my_sounds --html suspicious.html
+      metaug judge my_sounds downloaded --table judged.csv
+    """
+    from metaug import curation
+
+    said = curation.judge(originals, candidates, progress=_terminal(), **options)
+    written = [curation.write_audit_table(said, table)] if table else []
+    written += [curation.write_audit_page(said, html, max_mb=max_mb)] if html else []
+    click.echo(_json(said.as_dict()) if as_json else said.text())
+    if written and not as_json:
+        click.echo("Written: " + " ".join(map(str, written)))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,22 @@ import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import soundfile
+import zarr
 
+from metaug.augmentation import augment
+from metaug.batches import ResidentMels
 from metaug.core import files
 from metaug.core.checks import InputError
+from metaug.core.constants import FRAME, SAMPLE_RATE, VERSIONS
+from metaug.datasets import load_clips
+from metaug.features import LogMelStore
 
 ONE_THREAD = {
     **os.environ,
@@ -207,3 +217,191 @@ def group(leader) -> list[int]:
         if int(session) == leader and state != "Z":
             found.append(int(stat.parent.name))
     return found
+
+
+# -- stores ------------------------------------------------------------------------------------------------------------
+
+
+def table(seconds) -> pd.DataFrame:
+    "A clips table of clips that are never read."
+    names = [f"clip{i}" for i in range(len(seconds))]
+    return pd.DataFrame(
+        dict(clip=names, path="", label=["a", "b"] * (len(names) // 2), fold=1, source=names, seconds=seconds)
+    )
+
+
+def fill(store, seconds) -> list[list[np.ndarray]]:
+    "Noise for each clip, each version of another length, written in reverse order."
+    rng, made = np.random.default_rng(0), []
+    for i, length in reversed(list(enumerate(seconds))):
+        most = int(length * SAMPLE_RATE / FRAME)
+        mels = [rng.uniform(-100, 0, (128, max(1, most - j))).astype(np.float16) for j in range(store.versions)]
+        store.append(i, mels, [dict(clip=f"clip{i}", deformation="x", level=j) for j in range(store.versions)])
+        made.insert(0, mels)
+    return made
+
+
+@pytest.mark.parametrize("versions, seconds", [(VERSIONS, [2.0, 1.0]), (3, [0.3, 70.0]), (1, [30.0, 24.0])])
+def test_a_store_gives_back_what_was_put_in(versions, seconds, tmp_path):
+    store = LogMelStore.create(tmp_path / "s", table(seconds), versions=versions)
+    made = fill(store, seconds)
+    store = LogMelStore.open(tmp_path / "s")
+    assert (store.versions, store.missing(), store.verify()) == (versions, [], [])
+    for row, expected in enumerate(sum(made, [])):
+        assert np.array_equal(store.read(row), expected.astype(np.float32))
+    frames = np.concatenate([x.T for x in sum(made, [])])
+    assert np.array_equal(ResidentMels.of(store).frames.numpy(), frames)
+    assert np.array_equal(np.load(tmp_path / "s/frames.npy"), frames)
+
+
+def test_a_short_clip_costs_no_more_beside_a_long_one(tmp_path):
+    def cost(name, seconds):
+        store = LogMelStore.create(tmp_path / name, table(seconds))
+        tracemalloc.start()
+        fill(store, seconds[:1])
+        store.read(5)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak, Path(store._shard(0)).stat().st_size
+
+    alone, beside = cost("a", [0.3, 0.3]), cost("b", [0.3, 3600.0])
+    assert beside[0] < alone[0] + 20e6 and beside[1] < 2 * alone[1]
+
+
+def test_stores_of_short_clips_keep_their_layout_and_those_of_before_open(tmp_path):
+    short = LogMelStore.create(tmp_path / "short", table([10.0, 5.0]))
+    assert (short.array.chunks, short.array.shards) == ((1, 128, 540), (VERSIONS, 128, 540))
+    frames = int(60.0 * SAMPLE_RATE / FRAME * 1.25) + 2
+    clips = table([60.0, 1.0])
+    before = zarr.create_array(
+        tmp_path / "long" / "mels",
+        shape=(2 * VERSIONS, 128, frames),
+        chunks=(1, 128, frames),
+        shards=(VERSIONS, 128, frames),
+        dtype="float16",
+        fill_value=0,
+        compressors=short.array.compressors,
+        attributes=dict(metaug={}, clips=clips["clip"].tolist(), labels=clips.label.tolist()),
+    )
+    clips.to_parquet(tmp_path / "long" / "clips.parquet")
+    store = LogMelStore.create(tmp_path / "long", clips)
+    made = fill(store, [60.0, 1.0])
+    assert store.array.shards == before.shards and store.verify() == []
+    assert np.array_equal(store.read(22), made[1][1].astype(np.float32))
+
+
+def test_other_versions_are_refused(tmp_path):
+    LogMelStore.create(tmp_path / "s", table([1.0, 1.0]), versions=5)
+    with pytest.raises(InputError, match="was made with 5 samples a clip, not 21"):
+        LogMelStore.create(tmp_path / "s", table([1.0, 1.0]))
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    "Two classes of two short clips."
+    for label, hertz in (("dog", 300), ("rain", 900)):
+        (tmp_path / "sounds" / label).mkdir(parents=True)
+        for i in range(2):
+            y = 0.4 * np.sin(2 * np.pi * (hertz + 50 * i) * np.arange(9000) / SAMPLE_RATE)
+            soundfile.write(tmp_path / "sounds" / label / f"{i}.wav", y, SAMPLE_RATE)
+    return tmp_path / "sounds"
+
+
+def test_a_replaced_recording_is_made_again_and_nothing_else(sounds, tmp_path):
+    clips = load_clips(sounds, n_folds=2)
+    first = augment(clips, tmp_path / "s", progress=False)
+    ResidentMels.of(first)
+    shards = {i: Path(first._shard(i)).stat().st_mtime_ns for i in range(4)}
+    soundfile.write(clips.path[1], 0.3 * np.random.default_rng(0).standard_normal(9000).clip(-3, 3), SAMPLE_RATE)
+    again = augment(clips, tmp_path / "s", progress=False)
+    changed = [i for i in range(4) if Path(again._shard(i)).stat().st_mtime_ns != shards[i]]
+    fresh = augment(clips, tmp_path / "fresh", progress=False)
+    assert changed == [1] and all(np.array_equal(again.read(row), fresh.read(row)) for row in range(len(fresh)))
+    assert np.array_equal(ResidentMels.of(again).frames, ResidentMels.of(fresh).frames)
+
+
+def test_a_store_that_noted_no_contents_is_kept(sounds, tmp_path):
+    clips = load_clips(sounds, n_folds=2)
+    store = augment(clips, tmp_path / "s", progress=False)
+    store.clips.drop(columns="content").to_parquet(tmp_path / "s/clips.parquet")
+    shards = [Path(store._shard(i)).stat().st_mtime_ns for i in range(4)]
+    augment(clips, tmp_path / "s", progress=False)
+    assert [Path(store._shard(i)).stat().st_mtime_ns for i in range(4)] == shards
+    assert LogMelStore.open(tmp_path / "s").clips.content.nunique() == 4
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-500], lambda data: data + b"x", lambda data: b"", lambda data: data[:90]]
+)
+def test_frames_that_were_cut_are_made_again(damage, tmp_path):
+    store = LogMelStore.create(tmp_path / "s", table([1.0, 2.0]), versions=2)
+    fill(store, [1.0, 2.0])
+    ResidentMels.of(store)
+    whole = (tmp_path / "s/frames.npy").read_bytes()
+    (tmp_path / "s/frames.npy").write_bytes(damage(whole))
+    ResidentMels.of(store)
+    assert (tmp_path / "s/frames.npy").read_bytes() == whole
+
+
+ROOT_ONLY = pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() or subprocess.run(["unshare", "-m", "true"]).returncode,
+    reason="needs root for a mount of its own",
+)
+
+
+@ROOT_ONLY
+def test_a_full_disk_while_decoding_is_one_line_and_leaves_nothing(tmp_path):
+    store = LogMelStore.create(tmp_path / "s", table([30.0, 30.0]))
+    fill(store, [30.0, 30.0])
+    code = f"""
+        import os, shutil
+        from metaug.batches import ResidentMels
+        from metaug.core.checks import InputError
+        from metaug.features import LogMelStore
+        shutil.copytree({str(tmp_path / "s")!r}, "small/s")
+        with open("small/filler", "wb") as filler:
+            filler.write(bytes(shutil.disk_usage("small").free - 2_000_000))
+        try:
+            ResidentMels.of(LogMelStore.open("small/s"))
+        except InputError as e:
+            print(e, sorted(os.listdir("small/s")))
+    """
+    (tmp_path / "small").mkdir()
+    mounted = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=60m tmpfs small && exec "$@"', "sh"]
+    ran = subprocess.run(
+        [*mounted, sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        env=ONE_THREAD,
+        capture_output=True,
+        text=True,
+    )
+    left = [".metaug.lock", "clips.parquet", "mels", "samples", "samples.parquet"]
+    told = f"frames.npy: can't be written (No space left on device) {left}\n"
+    assert ran.returncode == 0 and ran.stdout.endswith(told), (ran.returncode, ran.stdout, ran.stderr)
+
+
+@ROOT_ONLY
+def test_a_read_only_installation_and_no_home_compile_elsewhere(tmp_path):
+    root = Path(files.__file__).resolve().parents[2]
+    readonly = f"mount --bind {root} {root} && mount -o remount,ro,bind {root}"
+    env = {"PATH": os.environ["PATH"], "HOME": "/proc/nohome", "PYTHONPATH": str(root), "TMPDIR": str(tmp_path)}
+    code = "import metaug.augmentation, metaug.selection, numba; print(numba.config.CACHE_DIR)"
+    ran = subprocess.run(
+        [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            f'{readonly} && cd / && exec "$@"',
+            "sh",
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            code,
+        ],
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stdout == f"{tmp_path}/metaug-numba-0\n", ran.stderr

@@ -511,12 +511,12 @@ def test_an_embedding_of_ones_own_that_learns_as_npair_does_comes_to_the_same(sm
     pd.testing.assert_frame_equal(judged(own).drop(columns="net"), judged(outcome).drop(columns="net"))
     a, b = (o.predictions.drop(columns="scheme").astype({"probabilities": str}) for o in (own, outcome))
     pd.testing.assert_frame_equal(a, b[outcome.predictions.scheme.eq("metric")].reset_index(drop=True))
-    with pytest.raises(InputError, match="embedding own_nets:missing must be module:name"):
+    with pytest.raises(InputError, match="judge own_nets:missing must be module:name"):
         run("of_nothing")
-    with pytest.raises(InputError, match="embedding own_nets:size must be a function, got int"):
+    with pytest.raises(InputError, match="judge own_nets:size must be a function, got int"):
         run("of_a_number")
     with pytest.raises(
-        InputError, match="embedding must be one of npair, classifier or module:name of your own, got triplet"
+        InputError, match="judge must be one of npair, classifier, efficientat or module:name of your own, got triplet"
     ):
         run("unknown")
 

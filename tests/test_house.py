@@ -449,34 +449,19 @@ def test_good_code_passes(code):
 
 # ---------------------------------------------------------------- dialect: what `ruff format` leaves open
 
-# What is being rewritten may still break the four tests below. When this is empty, all code is held to them; then delete it,
-# `in_dialect` and the marks.
-BEING_REWRITTEN: set[str] = {
-    "analysis", "augmentation.background", "augmentation.candidates", "augmentation.grids", "augmentation.pipelines",
-    "augmentation.samples",
-    "benchmarks", "core", "curation.selecting", "datasets", "features", "judging", "learning", "listening",
-    "selection.algorithm", "selection.schemes",
-}  # fmt: skip
 VERBS = set(
     """
     Accept Add Adapt Apply Ask Assign Average Band-pass Blend Bound Bring Build Call Cast Change Check Choose Claim Clip
-    Collect Colour Combine Compare Compress Compute Convert Copy Count Cut Decide Decode Deform Deliver Describe Do
-    Download Draw Embed End Estimate Execute Export Fetch Fill Find Fit Flag Follow Forget Generate Give Group Guess Hash
+    Collect Colour Combine Compare Compress Compute Convert Copy Count Cut Decide Decode Deform Deliver Describe Divide
+    Do Download Draw Embed End Estimate Execute Export Fetch Fill Find Fit Flag Follow Forget Generate Give Group Guess Hash
     Hold Import Judge Keep Label Lay Lead Learn Let Limit List Listen Load Look Lower Make Mark Match Measure Merge Mix
     Move Name Open Order Parse Pick Place Play Plot Predict Print Provide Put Quote Raise Read Recognise Record Refuse
     Remove Render Repeat Replay Report Resample Resolve Return Round Run Save Say Search Select Send Set Shift Show Shuffle
     Skip Sort Split Standardise Start Stop Store Stretch Take Test Time Train Transform Translate Try Turn Unpack Use Wait
     Walk Warn Watch Weigh Wrap Write
-    Peak-normalise
+    Bootstrap Compile Encode Correct Correlate Digest Peak-normalise Project Sample Score Share Silence Sum Summarise
     """.split()
 )  # first words of docstrings; add a verb when you need one
-
-
-def in_dialect(path: Path):
-    "Mark a module's test as an expected failure while it is being rewritten."
-    module = module_name(path)
-    rewritten = any(f"{module}.".startswith(f"{part}.") for part in BEING_REWRITTEN)
-    return pytest.param(path, marks=pytest.mark.xfail(reason="being rewritten", strict=False) if rewritten else ())
 
 
 def long_lines(code: str) -> list[str]:
@@ -511,7 +496,7 @@ def poor_docstrings(code: str) -> list[str]:
             found += [f"{name} has no docstring"] if needed else []
             continue
         first, *rest = text.split()
-        if first not in VERBS or rest[:1] == ["of"]:  # `Share of …` is a noun
+        if first.rstrip(",") not in VERBS or (rest[:1] == ["of"] and first != "Warn"):  # `Share of …` is a noun
             found.append(f"{name} begins with no verb: {text[:60]!r}")
         if not text.endswith((".", "?", "!")):
             found.append(f"{name} ends without a full stop: {text[-60:]!r}")
@@ -527,6 +512,7 @@ def raised(function: ast.FunctionDef) -> set[str]:
             continue
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             found.add(ast.unparse(node.exc.func).rpartition(".")[2])
+        found -= {name for name in found if re.fullmatch("Cancel.*Exception", name)}  # fastai's way to skip a step
         todo += ast.iter_child_nodes(node)
     return found
 
@@ -568,10 +554,7 @@ def defined_twice(modules: dict[str, str]) -> list[str]:
     return sorted(f"{private}: {', '.join(sorted(of))}" for private, of in homes.items() if len(of) > 1)
 
 
-each_in_dialect = pytest.mark.parametrize("path", [in_dialect(p) for p in MODULES], ids=[*map(name, MODULES)])
-
-
-@each_in_dialect
+@each_module
 def test_no_line_is_too_long(path):
     assert long_lines(path.read_text(encoding="utf-8")) == []
 
@@ -581,17 +564,16 @@ def test_no_line_of_a_plain_module_is_too_long(path):
     assert long_lines(path.read_text(encoding="utf-8")) == []
 
 
-@each_in_dialect
+@each_module
 def test_docstrings_begin_with_a_verb_and_end_with_a_full_stop(path):
     assert poor_docstrings(path.read_text(encoding="utf-8")) == []
 
 
-@each_in_dialect
+@each_module
 def test_docstrings_name_what_is_raised(path):
     assert unnamed_exceptions(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.xfail(bool(BEING_REWRITTEN), reason="being rewritten", strict=False)
 def test_a_private_name_means_one_thing():
     assert defined_twice({module_name(p): p.read_text(encoding="utf-8") for p in MODULES}) == []
 
@@ -639,6 +621,7 @@ def test_poor_docstrings_are_seen(code):
         "def _f(): 'The mean'",
         "class A: 'Hold a thing.'",
         "class E(ValueError): 'Say that something failed.'",
+        "def f(): 'Warn of classes that are too small.'",
         "class A:\n 'Hold a thing.'\n def f(self): pass\n def _g(self): 'Its size'",
         "def f():\n 'Give the mean.\\n\\n    Raise `E` if it has none.'",
     ],
@@ -668,6 +651,7 @@ def test_unnamed_exceptions_are_seen(code):
         "def _f(): raise E('no')",
         "def f():\n 'Give it.'\n def inside(): raise E('no')\n return inside",
         "def f():\n 'Give it.'\n try: x()\n except G: raise",
+        "def f():\n 'Stop it.'\n raise CancelFitException()",
         "class A:\n 'Hold it. Raises `E`.'\n def __init__(self): raise E('no')",
     ],
 )

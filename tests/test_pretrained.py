@@ -335,7 +335,7 @@ def test_batches_change_nothing(state):
 def test_many_lengths_do_not_wait_for_ever(state, monkeypatch):
     monkeypatch.setattr(pretrained, "_WAITING", 500)
     sounds = [noise(32000 + 320 * i, i) for i in range(12)]
-    batches = [len(batch) for batch in pretrained._batches([judge_log_mel(y, 32000) for y in sounds])]
+    batches = [len(batch) for batch in pretrained._batches_of_one_length([judge_log_mel(y, 32000) for y in sounds])]
     assert batches == [1] * 12
     np.testing.assert_allclose(
         embed("efficientat", sounds, 32000), [embed("efficientat", y, 32000) for y in sounds], atol=1e-5
@@ -407,7 +407,7 @@ def test_what_can_not_be_embedded_is_refused(state, call, message):
 
 
 def test_loading_leaves_the_global_generator_alone_and_happens_once(state):
-    pretrained._load.cache_clear()
+    pretrained._load_network.cache_clear()
     before = torch.get_rng_state()
     network = efficientat()
     assert torch.equal(torch.get_rng_state(), before)

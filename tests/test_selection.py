@@ -514,7 +514,7 @@ def test_class_uses_what_is_above_zero_and_known():
             "metrics",
             {},
             None,
-            "scheme must be one of none, brute, metric, random, class, class-oracle, classifier, weight or only-<deformation>, got metrics",
+            "scheme must be one of none, brute, metric, random, class, class-oracle, classifier, weight, pretrained or only-<deformation>, got metrics",
         ),
         ("only-", {}, None, "scheme must be one of"),
         ("only-pitch", {}, None, "deformation must be one of drc, stretch, got pitch"),

@@ -120,7 +120,7 @@ def _with_parameters(
 
 # %% ../../nbs/analysis/acceptance.ipynb #cc33a013
 _MOST_VALUES = 12  # that a figure shows one by one
-_BINS = 8  # where there are more
+_STRENGTH_BINS = 8  # where there are more
 
 
 def _strength_kinds(
@@ -151,7 +151,7 @@ def _strengths(
     if edges is not None and value.between(edges[0], edges[-1]).all():
         middles = ((edges[1:] + edges[:-1]) / 2).round(3)
     elif value.round(4).nunique() > _MOST_VALUES:
-        edges = np.linspace(value.min(), value.max(), _BINS + 1)
+        edges = np.linspace(value.min(), value.max(), _STRENGTH_BINS + 1)
         middles = (edges[1:] + edges[:-1]) / 2
     else:
         return value.round(4)

@@ -22,7 +22,7 @@ from ..datasets.sounds import read_recording
 
 # %% ../../nbs/augmentation/background.ipynb #bff412e2
 class Recording:
-    "A sound to mix in: a name, mono samples at their own rate."
+    "Hold a sound to mix in: a name, mono samples at their own rate."
 
     def __init__(self, name: str, samples: np.ndarray, sr: int):
         self.name, self.samples, self.sr = name, samples, sr
@@ -32,7 +32,7 @@ class Recording:
 
     @property
     def digest(self) -> str:  # 16 hexadecimal digits
-        "Tells recordings of the same name apart."
+        "Digest the samples, so that recordings of the same name differ."
         rate = b"" if self.sr == SAMPLE_RATE else f"{self.sr} Hz".encode()
         return hashlib.sha256(np.ascontiguousarray(self.samples).tobytes() + rate).hexdigest()[:16]
 
@@ -43,7 +43,7 @@ def generated_street(
     *,
     seconds: float = 30.0,  # length
 ) -> Recording:  # 44.1 kHz
-    "Generated street-like noise, not a recording: always the same for the same number."
+    "Generate street-like noise, not a recording: always the same for the same number."
     return Recording(f"generated-street-{number}", _kept_street(number, seconds), SAMPLE_RATE)
 
 # %% ../../nbs/augmentation/background.ipynb #b8230102
@@ -87,7 +87,8 @@ def noise_segment(
     n: int,  # samples wanted, at `sr`
     sr: int = SAMPLE_RATE,  # rate wanted, Hz
 ) -> np.ndarray:  # waveform, (n,), float64
-    "A piece of a recording, resampled as muda does it."
+    """Cut a piece of a recording, resampled as muda does it.
+    Raises `InputError` unless 0 <= start < stop."""
     if not 0 <= start < stop:
         raise InputError(f"noise start and stop must be 0 <= start < stop, got {start} and {stop}")
     piece = recording.samples[start:stop]

@@ -42,7 +42,7 @@ def _filter_spans(sr):
 
 
 @njit(cache=True)
-def _bands(spectrum, first, last, weights):
+def _mel_power(spectrum, first, last, weights):
     "Mel bands of power spectra, (128, frames)."
     frames, bins = len(spectrum), min(spectrum.shape[1], weights.shape[1])
     out, power = np.empty((len(first), frames), np.float32), np.empty(bins, np.float32)
@@ -67,7 +67,7 @@ def log_mel_at(
 ) -> np.ndarray:  # log-mel, (128, frames), float32, dB, floor `TOP_DB` under the peak
     "Compute the log-mel of frames read from anywhere, as if each were resampled to 1024 samples."
     spectrum = scipy.fft.rfft(_gather(y, starts, _scaled_window(length, loss)), axis=-1)
-    decibels = 10 * np.log10(np.maximum(_bands(spectrum, *_filter_spans(sr)), np.float32(AMIN)))
+    decibels = 10 * np.log10(np.maximum(_mel_power(spectrum, *_filter_spans(sr)), np.float32(AMIN)))
     return np.maximum(decibels, decibels.max() - TOP_DB)
 
 # %% ../../nbs/augmentation/spectral.ipynb #ff6fa75a

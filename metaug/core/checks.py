@@ -11,7 +11,7 @@ import pandas as pd
 
 # %% ../../nbs/core/checks.ipynb #ae0fb9a1
 class InputError(ValueError):
-    "Input that can't be used; the message is one line that names the value or file, and the rule."
+    "Report input that can't be used; the message is one line that names the value or file, and the rule."
 
     def __init__(self, message: str):  # any text; line breaks, which file names may hold, become blanks
         text = str(message).encode("utf-8", "backslashreplace").decode()
@@ -19,7 +19,7 @@ class InputError(ValueError):
 
 # %% ../../nbs/core/checks.ipynb #b25c5a06
 class TaskError(RuntimeError):
-    "Some tasks failed; the others are done and need not be done again."
+    "Report that some tasks failed; the others are done and need not be done again."
 
 # %% ../../nbs/core/checks.ipynb #8a42eabd
 def at_least(

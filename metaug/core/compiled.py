@@ -45,7 +45,8 @@ def _beside_the_modules():
 
 
 def keep_compiled() -> str:  # the folder, "" where numba finds one by itself
-    "Find a folder for compiled functions, and let numba use it. Raises `InputError` if there is none that can be written."
+    """Find a folder for compiled functions, and let numba use it.
+    Raises `InputError` if there is none that can be written."""
     if numba.config.CACHE_DIR:
         return numba.config.CACHE_DIR
     of_the_user = Path(numba.misc.appdirs.user_cache_dir("numba"))
@@ -63,6 +64,7 @@ def keep_compiled() -> str:  # the folder, "" where numba finds one by itself
 def njit(
     **options,  # of `numba.njit`
 ) -> Callable:  # decorator
-    "Compile a function as `numba.njit` does, and keep it where that is possible. Raises `InputError` if it is possible nowhere."
+    """Compile a function as `numba.njit` does, and keep it where that is possible.
+    Raises `InputError` if it is possible nowhere."""
     keep_compiled()
     return numba.njit(**options)

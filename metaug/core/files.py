@@ -84,7 +84,8 @@ def write_atomic(
     path: str | Path | UPath,  # file or fsspec URL
     data: bytes,  # what it will hold
 ) -> None:
-    "Write a file so that it is there whole or not at all. Raises `InputError` for a URL of an unknown scheme, `OSError` if the disk is full."
+    """Write a file so that it is there whole or not at all.
+    Raises `InputError` for a URL of an unknown scheme, `OSError` if the disk is full."""
     fs, target = storage(path)
     partial = f"{fs._parent(target)}/.{uuid.uuid4().hex}.partial"  # its name is short where the file's is long
     try:
@@ -138,7 +139,8 @@ def claim_folder(
     *,
     by: str,  # the command, for the error
 ) -> None:
-    "Mark a folder as the result of a call. Raises `InputError` if it is a file or URL, holds other things, or was made otherwise."
+    """Mark a folder as the result of a call.
+    Raises `InputError` if it is a file or URL, holds other things, or was made otherwise."""
     if _SCHEME.match(str(out)):
         raise InputError(f"{out}: is a URL; {by} writes into a folder of this machine")
     if out.exists() and not out.is_dir():
@@ -196,7 +198,8 @@ def _held(folder, busy, *, alone, timeout=0):
 
 
 def _partials(folder):
-    "Half-written files and folders, but for those below a lock of its own, and those of tasks at work on another machine."
+    """Half-written files and folders, but for those below a lock of its own, and those of tasks at work on another
+    machine."""
     for place, folders, files in os.walk(folder):
         if "task.json" in files or (LOCK in files and place != str(folder)):
             folders.clear()
@@ -219,7 +222,8 @@ def _remove_all(paths):
 def remove_partials(
     folder: str | Path | UPath,  # of a store, or of all tasks' outputs; nothing happens at a URL
 ) -> None:
-    "Remove what killed processes have left half done, if nobody is at work in the folder. Raises `InputError` for a URL of an unknown scheme."
+    """Remove what killed processes have left half done, if nobody is at work in the folder.
+    Raises `InputError` for a URL of an unknown scheme."""
     fs, root = storage(folder)
     if not isinstance(fs, LocalFileSystem) or not os.path.isdir(root):
         return
@@ -234,7 +238,8 @@ def remove_partials(
 def in_use(
     folder: str | Path | UPath,  # to work in; nothing is held at a URL
 ) -> Iterator[None]:
-    "Hold a folder together with others, so that what is written there is not taken for a leftover. Raises `InputError` if somebody holds it alone."
+    """Hold a folder together with others, so that what is written there is not taken for a leftover.
+    Raises `InputError` if somebody holds it alone."""
     fs, root = storage(folder)
     if not isinstance(fs, LocalFileSystem):
         yield
@@ -263,7 +268,8 @@ def sole_use(
     *,
     by: str,  # the command, for the error
 ) -> Iterator[None]:
-    "Hold a folder alone, without what a killed process has left half done. Raises `InputError` if somebody else is at work there."
+    """Hold a folder alone, without what a killed process has left half done.
+    Raises `InputError` if somebody else is at work there."""
     os.makedirs(folder, exist_ok=True)
     with _held(folder, f"{folder}: another {by} is at work there", alone=True) as held:
         _remove_all(_partials(folder) if held else [])

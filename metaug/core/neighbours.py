@@ -23,7 +23,7 @@ def _matrix(
     name: str,  # how the error names it
     x,  # array-like, shape (n, d)
 ) -> np.ndarray:  # the same, shape (n, d), checked to be a matrix of numbers
-    "An embedding as an array."
+    "Give an embedding as an array."
     x = np.asarray(x)
     if x.ndim != 2:
         raise InputError(f"{name} must have shape (n, d), got {x.shape}")
@@ -38,7 +38,7 @@ def unit_rows(
     name: str = "embedding",  # how an error names `x`
     first: int = 0,  # number of the first row, for the error
 ) -> np.ndarray:  # float64, shape (n, d): rows of length 1, or of zeros where the row was zero
-    "Each row divided by its length."
+    "Divide each row by its length. Raises `InputError` if a value is not finite."
     x = _matrix(name, x).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(bad):
@@ -126,7 +126,7 @@ def _fitting(
     reference,  # array-like, shape (m, d)
     k,  # neighbours
 ) -> tuple:  # query, reference and k, checked against each other
-    "Refuse what can't be searched."
+    "Check query, reference and k against each other."
     query, reference, k = _matrix("query", query), _matrix("reference", reference), at_least("k", k, 1)
     if not len(reference):
         raise InputError("reference must hold at least one row, got 0")
@@ -151,14 +151,15 @@ def nearest(
 ) -> tuple[
     np.ndarray, np.ndarray
 ]:  # indices into `reference`, int64, shape (n, k), nearest first; their cosine similarities, in -1..1, shape (n, k)
-    "The k references nearest to each query by cosine similarity (eq. 3), exactly; equal similarity: lower index first."
+    """Find the k references nearest to each query by cosine similarity (eq. 3), exactly; of equal ones the lower index
+    first.
+    Raises `InputError` if the shapes or k don't fit."""
     query, reference, k = _fitting(query, reference, k)
     reference = unit_rows(reference, name="reference")
     rough_reference = np.ascontiguousarray(reference.T.astype(np.float32))
-    margin = np.float32(
-        2 * (query.shape[1] + 4) * 2.0**-24
-    )  # two times the bound on a float32 dot product of unit vectors
-    found, units = (np.empty((len(query), k), np.int64) for _ in range(2))
+    margin = np.float32(2 * (query.shape[1] + 4) * 2.0**-24)  # twice the bound on a float32 dot product of unit vectors
+    found = np.empty((len(query), k), np.int64)
+    units = np.empty((len(query), k), np.int64)
     step = max(1, min(at_least("chunk", chunk, 1), CHUNK_VALUES // len(reference)))
 
     def search(start):
@@ -207,7 +208,7 @@ def _winners(
 
 # %% ../../nbs/core/neighbours.ipynb #e12aa0dc
 class Neighbours(NamedTuple):
-    "What the neighbourhood of each query says."
+    "Hold what the neighbourhood of each query says."
 
     predicted: np.ndarray  # label that wins the vote, shape (n,)
     votes: np.ndarray  # neighbours with that label, 1..k, shape (n,)
@@ -219,7 +220,7 @@ def _coded(
     labels,  # array-like, shape (m,)
     count: int,  # how many there must be
 ) -> tuple[np.ndarray, np.ndarray]:  # sorted classes, shape (c,); class number of each label, shape (m,)
-    "Labels as numbers."
+    "Number the labels."
     labels = np.asarray(labels)
     if labels.shape != (count,):
         raise InputError(f"labels must be one for each of the {count} references, got shape {labels.shape}")
@@ -234,7 +235,7 @@ def vote(
     similarities: np.ndarray,  # their cosine similarities, shape (n, k)
     labels: np.ndarray,  # label of each reference, shape (m,)
 ) -> Neighbours:  # the outcome, with `similarity` as the mean over k
-    "Majority vote of the neighbours (eq. 4)."
+    "Let the neighbours vote (eq. 4). Raises `InputError` if the shapes don't fit or a label is missing."
     neighbours, similarities, labels = np.asarray(neighbours), np.asarray(similarities), np.asarray(labels)
     if neighbours.shape != similarities.shape:
         raise InputError(f"similarities must have the shape of neighbours {neighbours.shape}, got {similarities.shape}")
@@ -247,7 +248,7 @@ def vote(
 def _ks(
     k,  # an int, or several
 ) -> list[int]:  # each once, in the order given
-    "The values of k that are asked for."
+    "List the values of k that are asked for."
     ks = [k] if np.ndim(k) == 0 else list(dict.fromkeys(k))
     if not ks:
         raise InputError("k must hold at least one value, got none")
@@ -262,7 +263,8 @@ def knn(
     k: int | list[int],  # neighbours, 1..m; a list makes one search for all
     chunk: int = 512,  # most queries at a time; never changes the result
 ) -> Neighbours | dict[int, Neighbours]:  # the outcome; with a list of k, one for each k
-    "k nearest neighbours by cosine similarity, exact, with a majority vote."
+    """Find the k nearest neighbours by cosine similarity, exactly, and let them vote.
+    Raises `InputError` if the shapes, labels or k don't fit."""
     ks = _ks(k)
     _coded(labels, len(reference))
     found, similarities = nearest(query, reference, k=max(ks), chunk=chunk)
@@ -277,5 +279,5 @@ def knn_predict(
     *,
     k: int,  # neighbours, 1..m
 ) -> np.ndarray:  # predicted label of each query, shape (n,)
-    "The label that kNN gives to each query."
+    "Give each query the label of its neighbours. Raises `InputError` if the shapes, labels or k don't fit."
     return knn(query, reference, labels, k=at_least("k", k, 1)).predicted

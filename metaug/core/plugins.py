@@ -28,7 +28,8 @@ def import_named(
 def source_digest(
     name: str,  # module:name; a name without a colon is one of the package's own
 ) -> str | None:  # 16 hexadecimal digits; None for a name of the package's own, which its version names
-    "Digest the module of code of your own. Raises `InputError` if its text can't be read, or has changed since it was imported."
+    """Digest the module of code of your own.
+    Raises `InputError` if its text can't be read, or has changed since it was imported."""
     if ":" not in name:
         return None
     module = importlib.import_module(name.partition(":")[0])
@@ -39,7 +40,8 @@ def source_digest(
     known = vars(module.__spec__) if module.__spec__ else {}
     if known.setdefault("text_as_imported", text) != text:
         raise InputError(
-            f"{module.__file__}: has changed since it was imported for {name}; start Python again, in a notebook its kernel"
+            f"{module.__file__}: has changed since it was imported for {name}; "
+            "start Python again, in a notebook its kernel"
         )
     return digest(text)
 
@@ -52,5 +54,6 @@ def check_source(
     here = source_digest(name)
     if here != expected:
         raise InputError(
-            f"{name}: this worker has another text of it ({here}, not {expected}); start the workers again with the same file"
+            f"{name}: this worker has another text of it ({here}, not {expected}); "
+            "start the workers again with the same file"
         )

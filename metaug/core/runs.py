@@ -24,21 +24,22 @@ from .files import _table
 def run_name(
     data: str | Path,  # what `load_clips` takes
 ) -> str:  # e.g. esc10
-    "What a run on a collection is called: the name of the collection, of the folder, or of the table without its ending."
+    "Name a run by its collection: the collection's name, the folder's, or the table's without its ending."
     path = Path(data).resolve()
     return path.stem if path.suffix in (".csv", ".parquet") else path.name
 
 
 def source_name(data):
-    "Where the clips come from, wherever one stands: the name of a published collection, or the full path."
+    "Say where clips come from, wherever one stands."
     return str(data) if str(data) in SOURCES else str(Path(os.path.expanduser(data)).resolve())
 
 
 def refuse_other_data(
     out: str | Path,  # folder or fsspec URL of a run
-    data: str,  # what its clips shall come from
+    data: str,  # what its clips come from
 ) -> None:
-    "Refuse a folder that holds the tables of another collection."
+    """Check that a folder holds no tables of another collection.
+    Raises `InputError` if it does, or if they can't be read."""
     file = UPath(out) / "results.parquet"
     if not file.exists():
         return
@@ -48,27 +49,19 @@ def refuse_other_data(
         raise InputError(f"{file}: is no table of a run ({e}); name another folder") from e
     try:
         made_from = json.loads((UPath(out) / "run.json").read_text()).get("data")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         made_from = None  # of a run before `run.json` said it
     here = source_name(data)
     for before in [made_from] if made_from else map(source_name, known):
         published = before in SOURCES or here in SOURCES
-        moved = (
-            not published and Path(before).name == Path(here).name and not Path(before).exists()
-        )  # with the project, or to another machine
+        # moved with the project, or to another machine
+        moved = not published and Path(before).name == Path(here).name and not Path(before).exists()
         if before != here and not moved:
             raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
 
 # %% ../../nbs/core/runs.ipynb #55fa35cc
-_PARQUET_ERRORS = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    NotImplementedError,
-    OverflowError,
-    MemoryError,
-)  # what pyarrow raises on damaged files
+# what pyarrow raises on damaged files
+_PARQUET_ERRORS = (OSError, ValueError, LookupError, TypeError, NotImplementedError, OverflowError, MemoryError)
 _JUDGEMENT = [*SAMPLE_KEY, "test", "valid", "seed", "k", "net", "margin", "accepted"]
 
 
@@ -77,7 +70,8 @@ def _read_tables(
     name: str,  # results, acceptance or predictions
 ) -> pd.DataFrame | None:  # all tables of that name in the folder, or in the folders inside it; None: there is none
     "One table from one file, or from one for each test fold."
-    files = [file] if (file := folder / f"{name}.parquet").exists() else sorted(folder.glob(f"*/{name}.parquet"))
+    whole = folder / f"{name}.parquet"
+    files = [whole] if whole.exists() else sorted(folder.glob(f"*/{name}.parquet"))
     tables = []
     for file in files:
         try:
@@ -92,7 +86,7 @@ def _read_tables(
 
 
 class Run(NamedTuple):
-    "Tables of a run."
+    "Hold the tables of a run."
 
     results: pd.DataFrame  # a class of a test fold under one scheme and seed
     acceptance: pd.DataFrame | None  # a judged sample
@@ -102,7 +96,7 @@ class Run(NamedTuple):
 def read_run(
     folder: str | Path,  # or fsspec URL: what `metaug run` wrote into, or holds one such folder for each test fold
 ) -> Run:
-    "The tables that a run has written."
+    "Read the tables that a run has written. Raises `InputError` if there are none, or they can't be read."
     run = Run(*(_read_tables(UPath(folder), name) for name in ("results", "acceptance", "predictions")))
     if run.results is None:
         raise InputError(
@@ -125,14 +119,16 @@ def _about(folder):
 
 
 def _read_about(file):
+    "What one `run.json` says."
     try:
         said = dict(json.loads(file.read_text()))
-    except (ValueError, TypeError) as e:
+    except (ValueError, TypeError, RecursionError) as e:
         raise InputError(f"{file}: is not what metaug run wrote ({e})") from e
     settings = said.setdefault("settings", {})
     background = settings.setdefault("background", []) if isinstance(settings, dict) else None
     if not isinstance(background, list) or not all(isinstance(name, str) for name in background):
         raise InputError(
-            f"{file}: is not what metaug run wrote (settings must name background recordings as a list, got {settings!r:.60})"
+            f"{file}: is not what metaug run wrote "
+            f"(settings must name background recordings as a list, got {settings!r:.60})"
         )
     return said

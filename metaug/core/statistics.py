@@ -56,9 +56,7 @@ def ratio_interval(
     draws: int,  # of the bootstrap
     seed: int,  # of the bootstrap
     scale: float = 1.0,  # 100 for per cent
-) -> tuple[
-    float, float
-]:  # 95% interval of the sum of numerators by that of denominators; NaN with fewer than two units
+) -> tuple[float, float]:  # 95% interval of the sums' ratio; NaN with fewer than two units
     "Bootstrap a ratio of two sums over units."
     if len(sums) < 2:
         return np.nan, np.nan
@@ -89,7 +87,8 @@ def fold_mean(
     draws: int = 5000,  # of the bootstrap
     seed: int = 0,  # of the bootstrap
 ) -> tuple[float, float, float]:  # mean, low, high (95%; NaN with one value)
-    "Average over folds the mean over seeds, with a two-stage bootstrap interval. Raises `InputError` if the lengths differ or are 0."
+    """Average over folds the mean over seeds, with a two-stage bootstrap interval.
+    Raises `InputError` if the lengths differ or are 0."""
     values, fold = np.asarray(values, np.float64), np.asarray(fold)
     if not len(values) or values.shape != fold.shape:
         raise InputError(f"values and fold must have the same length, at least 1, got {values.shape} and {fold.shape}")
@@ -112,7 +111,7 @@ def _rank_correlations(
 
 # %% ../../nbs/core/statistics.ipynb #319d080a
 class RankCorrelation(NamedTuple):
-    "Spearman's rank correlation and how sure it is."
+    "Hold Spearman's rank correlation and how sure it is."
 
     rho: float  # -1..1, NaN if one side is constant
     low: float  # 2.5th percentile over drawn units
@@ -128,7 +127,8 @@ def rank_correlation(
     draws: int = 5000,  # of the bootstrap and of the shuffling
     seed: int = 0,  # of both
 ) -> RankCorrelation:  # rho, 95% interval, p
-    "Correlate ranks (Spearman), with a bootstrap interval and a permutation test. Raises `InputError` if there are fewer than 3 pairs."
+    """Correlate ranks (Spearman), with a bootstrap interval and a permutation test.
+    Raises `InputError` if there are fewer than 3 pairs."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 3:
         raise InputError(
@@ -171,7 +171,8 @@ def sign_flip_test(
     draws: int = DRAWS,  # sign patterns where there are more than 14 units
     seed: int = 0,  # of the draws
 ) -> float:  # two-sided p-value, in 0..1; 1 if nothing differs
-    "Test a sum of paired differences by flipping signs: exact for few units. Raises `InputError` if a difference is not finite."
+    """Test a sum of paired differences by flipping signs: exact for few units.
+    Raises `InputError` if a difference is not finite."""
     differences = np.asarray(differences, np.float64)
     if differences.ndim != 1 or not np.isfinite(differences).all():
         raise InputError(f"differences must be finite numbers, shape (n,), got shape {differences.shape}")

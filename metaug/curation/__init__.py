@@ -2,6 +2,8 @@
 
 from ..core.moved import renamed
 from ..learning.training import StopEarly
+from .judges import RULES, Judgement, Judging, judge_parts
+from .audit import MOST_NEIGHBOURS, Audit, audit_page, default_neighbours, judge, write_audit_page, write_audit_table
 from .parts import MOST_PAIRS, PATCHES, PATIENCE, SCORINGS, default_epochs, judgeable
 from .manifest import _write_sounds, read_manifest, safe_names
 from .finding import Found, find, forecast
@@ -10,23 +12,32 @@ from .loaders import Sounds, audio_folder, dataloaders, plain_csv, read_log_mel,
 from .accepting import Accepting, Counted, NearReferences
 
 __all__ = [
+    "MOST_NEIGHBOURS",
     "MOST_PAIRS",
     "PATCHES",
     "PATIENCE",
+    "RULES",
     "SCORINGS",
     "Accepting",
+    "Audit",
     "Counted",
     "Found",
+    "Judgement",
+    "Judging",
     "NearReferences",
     "Selection",
     "Sounds",
     "StopEarly",
     "acceptance_summary",
     "audio_folder",
+    "audit_page",
     "dataloaders",
     "default_epochs",
+    "default_neighbours",
     "find",
     "forecast",
+    "judge",
+    "judge_parts",
     "judgeable",
     "plain_csv",
     "read_log_mel",
@@ -34,6 +45,8 @@ __all__ = [
     "safe_names",
     "select",
     "split",
+    "write_audit_page",
+    "write_audit_table",
 ]
 
 __getattr__ = renamed(

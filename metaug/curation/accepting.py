@@ -68,9 +68,9 @@ class Accepting:
 
 # %% ../../nbs/curation/accepting.ipynb #c9b4297b
 class NearReferences:
-    """Say what class a sound is taken for by its nearest references; holds vectors only, so it can be pickled.
+    """Say what class a sound is taken for by its nearest reference recordings.
 
-    Raises `InputError` if `k` or the labels do not fit the recordings.
+    Holds vectors only, so that it can be pickled. Raises `InputError` for a k or labels that don't fit the recordings.
     """
 
     def __init__(

@@ -14,13 +14,14 @@ import joblib
 import pandas as pd
 
 from ..augmentation.grids import PAPER_GRID, Grid, Making
-from ..augmentation.samples import deform, deforming_rate, middle_sound
+from ..augmentation.samples import deform, deform_clip, deforming_rate, middle_sound
 from ..core.checks import InputError
 from ..core.constants import FRAME, SAMPLE_RATE
 from .parts import SCORINGS, default_epochs, judgeable
 from ..datasets.clips import load_clips, make_folds
 from ..datasets.facts import copies_as_one_source, file_facts, findings
 from ..features.mel import patch_starts
+from ..judging.embeddings import embed_versions, is_fixed
 from ..learning.classification import training_rate
 from ..listening.media import mp3
 
@@ -95,10 +96,21 @@ def _timed(function):
 
 
 def _calibrate(clips, making):
-    "Seconds of work a second of sound: deforming, and one deformed sound that can be played; trained patches a second."
+    "Seconds of work a second of sound: deforming, and one deformed sound that can be played."
     y = middle_sound(clips)
     sounding = _timed(lambda: mp3(deform(y, deformation="stretch", level=0, engine="rubberband")))
-    return 1 / deforming_rate(clips, making), sounding * SAMPLE_RATE / len(y), training_rate()
+    return 1 / deforming_rate(clips, making), sounding * SAMPLE_RATE / len(y)
+
+
+def _embedding_seconds(clips, making, judge):
+    "Seconds a second of sound that a judge takes for all versions of a clip."
+    y = middle_sound(clips)
+    versions = pd.DataFrame(
+        deform_clip(y, clip="", engine="spectral", background=making.background, grid=making.grid)[1]
+    )
+    for _ in range(2):  # the first one loads the network
+        taken = _timed(lambda: embed_versions(judge, y, versions, clip="", making=making))
+    return taken * SAMPLE_RATE / len(y)
 
 
 def forecast(
@@ -110,20 +122,23 @@ def forecast(
     found_sounds: pd.DataFrame | None = None,  # clips table of candidates from elsewhere
     audio: bool = True,  # whether sound is written
     report: bool = True,  # whether report.html is written
-    epochs: int | None = None,  # of the metric nets; None: see `default_epochs`
+    judge: str = "npair",  # as `select` takes it
+    epochs: int | None = None,  # of nets that are learned; None: see `default_epochs`
     jobs: int = -1,  # processes; -1 is one a core
 ) -> pd.DataFrame:  # a row a stage: work, minutes
     "Estimate how long a selection takes here at most, after some seconds of calibration."
     clips, jobs = found.clips, joblib.effective_n_jobs(jobs)
-    deforming, sounding, rate = _calibrate(clips, Making(engine, 0, background, grid))
-    epochs = epochs or default_epochs(len(clips))
-    patches = sum(_part_patches(clips, part, labels, epochs, grid) for part, labels in found.parts.items())
+    making = Making(engine, 0, background, grid)
+    deforming, sounding = _calibrate(clips, making)
     more, more_seconds = (0, 0.0) if found_sounds is None else (len(found_sounds), found_sounds.seconds.sum())
-    seconds, nets, samples = clips.seconds.sum(), max(1, len(found.parts)), len(clips) * grid.versions + more
-    rows = {
-        "deform": (f"{samples} samples", deforming * (seconds + more_seconds / grid.versions) / jobs),
-        "learn metrics": (f"{nets} nets, {int(patches)} patches", patches / rate / min(jobs, nets)),
-    }
+    seconds, samples = clips.seconds.sum(), len(clips) * grid.versions + more
+    rows = {"deform": (f"{samples} samples", deforming * (seconds + more_seconds / grid.versions) / jobs)}
+    if is_fixed(judge):
+        rows["judge"] = (f"{samples} samples", _embedding_seconds(clips, making, judge) * seconds / jobs)
+    else:
+        epochs, nets = epochs or default_epochs(len(clips)), max(1, len(found.parts))
+        patches = sum(_part_patches(clips, part, labels, epochs, grid) for part, labels in found.parts.items())
+        rows["learn metrics"] = (f"{nets} nets, {int(patches)} patches", patches / training_rate() / min(jobs, nets))
     sounds = sounding * (seconds * (grid.versions - 1) + more_seconds) / jobs  # of all deformed samples
     if audio:
         rows["write sound"] = (f"at most {samples} files", sounds)

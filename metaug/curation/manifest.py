@@ -135,7 +135,7 @@ def read_manifest(
 
 # %% ../../nbs/curation/manifest.ipynb #ff107977
 def _manifest(clips, samples, judged, suffix, grid):
-    "A row for each original and each accepted sample, as the samples table has them; `clips` holds candidates too."
+    "List originals and accepted samples in the order of the samples table; `clips` has those from elsewhere too."
     kept = judged[judged.accepted][[*SAMPLE_KEY, "votes"]]
     table = samples.merge(kept, on=SAMPLE_KEY, how="left", validate="one_to_one")
     table = table[table.votes.notna() | table.deformation.eq("original")]

@@ -11,12 +11,13 @@ import json
 import numpy as np
 import pandas as pd
 
+from ..core.plugins import check_source
+from ..experiment.work import embedding_learner
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
-from ..learning.metric import _quality, learn_metric
+from ..learning.metric import learn_metric, net_quality
 from ..learning.networks import embed, save_weights
 from ..learning.training import StopEarly
-from ..selection.algorithm import acceptance
 
 # %% ../../nbs/curation/parts.ipynb #332cef85
 # after metaug's modules, which keep what fastai warns of at import to themselves
@@ -63,20 +64,33 @@ def _part_roles(table, part, labels):
     )
 
 # %% ../../nbs/curation/parts.ipynb #7c372fa6
-def _learn(mels, training, held_out, inputs):
+def _learn(mels, table, training, held_out, inputs):
+    "The trained network, and a function: the network → the encoder in it."
+    if "judge" in inputs:
+        return _learn_other(mels, table, held_out, inputs)
     every = max(1, inputs["epochs"] // SCORINGS)
     how = dict(n_pairs=min(training.label.nunique(), MOST_PAIRS), every=every, cbs=(StopEarly(PATIENCE),))
-    return learn_metric(
+    trained = learn_metric(
         mels, training, {inputs["part"]: held_out}, epochs=inputs["epochs"], seed=inputs["seed"] + inputs["part"], **how
     )
+    return trained, lambda network: network
+
+
+def _learn_other(mels, table, held_out, inputs):
+    "A judge that an experiment learns too, with its settings: a classifier trains a third of the metric's epochs."
+    check_source(inputs["judge"], inputs.get("rule"))
+    epochs, part = inputs["epochs"], inputs["part"]
+    how = dict(epochs=max(1, epochs // 3), metric_epochs=epochs, l2=0.002, recipe="modern")
+    rest = table[table.fold.ne(part) & table.label.isin(inputs["labels"])]
+    return embedding_learner(inputs["judge"])(mels, rest, {part: held_out}, how, inputs["seed"] + part)
 
 
 def _make_part(inputs, cache, out):
     store = _part_store(cache, inputs)
     mels = ResidentMels.of(store, device=default_device())
     training, held_out, judged = _part_roles(store.labelled, inputs["part"], inputs["labels"])
-    trained = _learn(mels, training, held_out, inputs)
-    network = trained.at(inputs["part"])
+    trained, encoder_of = _learn(mels, store.labelled, training, held_out, inputs)
+    network = encoder_of(trained.at(inputs["part"]))
     samples, reference = (embed(network, trained.mels, rows.row.to_numpy()) for rows in (judged, training))
     np.savez(out / "embedding.npz", samples=samples, reference=reference)
     save_weights(trained.keep.weights(inputs["part"]), out / "weights.safetensors")
@@ -84,24 +98,13 @@ def _make_part(inputs, cache, out):
     quality = dict(
         part=inputs["part"],
         epochs=trained.keep.history[-1]["epoch"],
-        **_quality(mels, training, held_out, originals, reference),
+        clips=len(held_out),
+        **net_quality(mels, training, held_out, embedding=originals, reference=reference),
     )
     (out / "quality.json").write_text(json.dumps(quality))
 
 # %% ../../nbs/curation/parts.ipynb #7d98d967
-def _judged(cache, task, k):
-    "Acceptance table of a part."
-    table = _part_store(cache, task.inputs).labelled
-    training, _, judged = _part_roles(table, task.inputs["part"], task.inputs["labels"])
+def _part_vectors(cache, task):
+    "Vectors of a part's samples and of the originals that it is compared with, as its net laid them out."
     with np.load(task.folder(cache) / "embedding.npz", allow_pickle=False) as e:
-        samples, reference = e["samples"], e["reference"]
-    return acceptance(
-        judged,
-        samples,
-        training["clip"].to_numpy(),
-        reference,
-        training.label.to_numpy(),
-        k=k,
-        test=0,
-        valid=int(table.fold.max()) + 1,
-    )
+        return e["samples"], e["reference"]

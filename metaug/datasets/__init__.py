@@ -9,7 +9,17 @@ from .published import ARCHIVES, data_folders, download
 from .layouts import SOUND_SUFFIXES
 from .generated import GENERATED_LABELS, GENERATED_NOTE, GENERATED_VERSION, generate_clips
 from .clips import Collection, load_clips, make_folds, read_collection
-from .facts import CLIPPED, NEAR_SILENT, OFF_ZERO, VERY_SHORT, copies_as_one_source, file_facts, findings, unusable
+from .facts import (
+    CLIPPED,
+    NEAR_SILENT,
+    OFF_ZERO,
+    VERY_SHORT,
+    copies_as_one_source,
+    file_facts,
+    findings,
+    unusable,
+    usable,
+)
 from .overview import Survey, draw_survey, save_picture, survey
 
 __all__ = [
@@ -51,4 +61,5 @@ __all__ = [
     "save_picture",
     "survey",
     "unusable",
+    "usable",
 ]

@@ -198,7 +198,7 @@ def make_folds(
 
 # %% ../../nbs/00_datasets.ipynb #cc60db40
 class Collection(NamedTuple):
-    "Clips, and what was found out on the way to them."
+    "Hold clips, and what was found out on the way to them."
 
     clips: pd.DataFrame  # the clips table
     problems: list  # path and reason of files that are left out

@@ -30,7 +30,7 @@ from metaug.datasets.tables import (
 
 # %% ../../nbs/datasets/layouts.ipynb #a38cc8f2
 class Layout(NamedTuple):
-    "What a folder or a table holds, before a file is opened."
+    "Describe what a folder or a table holds, before a file is opened."
 
     root: Path  # what the names of clips are relative to
     rows: pd.DataFrame  # path and label of each clip, and fold, source, start, end where they are given
@@ -230,14 +230,14 @@ def _by_folder(root, paths):
             kind = "fold" if _fold_of(some) is not None else "split"
             raise InputError(f"{root}: {some} is a {kind}, not a class; give a folder of classes, or a CSV")
         labels = _below_common([levels[i][1:] for i in deep])
-        return _with_folds([paths[i] for i in deep], [o[0] for o in labels], [levels[i][0] for i in deep])
+        return _labelled_rows([paths[i] for i in deep], [o[0] for o in labels], [levels[i][0] for i in deep])
     second = {o[1] if len(o) > 1 else "" for o in levels}
     if len(second) > 1 and _are_parts(root, second, refuse=False):
-        return _with_folds(paths, [o[0] for o in levels], [o[1] for o in levels])
+        return _labelled_rows(paths, [o[0] for o in levels], [o[1] for o in levels])
     return pd.DataFrame(dict(path=paths, label=[o[0] for o in levels])), _depth_notes(root, levels)
 
 
-def _with_folds(paths, labels, parts):
+def _labelled_rows(paths, labels, parts):
     folds, note = _folds_by(parts)
     rows = pd.DataFrame(dict(path=paths, label=labels))
     return rows if folds is None else rows.assign(fold=folds), [note]

@@ -21,7 +21,7 @@ from .layouts import _endings, _refuse
 
 # %% ../../nbs/datasets/overview.ipynb #afbeb071
 class Survey(NamedTuple):
-    "What a collection holds."
+    "Hold what a collection consists of."
 
     facts: pd.DataFrame  # a row a clip
     findings: pd.DataFrame  # finding clip detail

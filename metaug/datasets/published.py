@@ -23,7 +23,7 @@ from .tables import FileFinder, _need_columns
 
 # %% ../../nbs/datasets/published.ipynb #46c9126d
 def data_folders() -> list[Path]:  # most wanted first
-    "Folders in which a published collection is looked for by name."
+    "List the folders in which a published collection is looked for by name."
     given = os.environ.get("METAUG_DATA")
     beside = (
         [Path(os.path.expanduser(given))] if given else [o / "shared" / "data" for o in list(Path.cwd().parents)[:3]]

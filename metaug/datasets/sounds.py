@@ -333,7 +333,7 @@ def read_audio(
 def pcm16(
     y: np.ndarray,  # waveform, (n,), clipped to [-1, 1]
 ) -> np.ndarray:  # waveform, (n,), float32, multiples of 2**-15
-    "What is left of a waveform in a 16-bit file written by soundfile."
+    "Round a waveform to what is left of it in a 16-bit file written by soundfile."
     steps = np.floor(np.rint(y * np.float64(2**31)) / 2**16)  # by way of 32 bits, cut off
     return (np.clip(steps, -32768, 32767) / 32768).astype(np.float32)
 

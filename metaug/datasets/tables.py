@@ -298,7 +298,7 @@ def _spellings(name):
 
 
 class FileFinder:
-    "Finds the files that a table names, below the table's folder; listings are kept while it lives."
+    "Find the files that a table names, below the table's folder; listings are kept while it lives."
 
     def __init__(
         self,

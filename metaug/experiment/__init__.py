@@ -5,7 +5,8 @@ from ..core.checks import TaskError
 from ..core.constants import BUDGETS
 from ..core.files import digest, remove_partials
 from ..core.process import log, one_thread
-from ..core.tasks import Task, run_task, run_tasks, workers
+from ..core.cluster import workers
+from ..core.tasks import Task, run_task, run_tasks
 from ..core.runs import refuse_other_data, run_name, source_name
 from ..augmentation.samples import deforming_rate, middle_sound, prepare_store, store_key
 from ..learning.training import LogEpochs
@@ -13,7 +14,7 @@ from ..learning.classification import PATCHES_PER_CLIP, clip_scores, learn_class
 from .work import EMBEDDINGS, WORK, class_rows, embedding_learner, fold_predictions, open_store
 from .settings import Arm, Settings, fold_numbers
 from .protocol import Graph, plan
-from .checks import check
+from .checks import check, check_judge
 from .worth import held_out_originals
 from .outcome import Outcome, collect, embedding_of
 from .forecast import (
@@ -42,6 +43,7 @@ __all__ = [
     "Task",
     "TaskError",
     "check",
+    "check_judge",
     "class_rows",
     "clip_scores",
     "collect",

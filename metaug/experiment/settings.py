@@ -123,8 +123,8 @@ def fold_numbers(
     for part in parts:
         found = re.fullmatch(r"\s*(\d{1,7})\s*(?:-\s*(\d{1,7})\s*)?", part, flags=re.ASCII)
         if not found:
-            raise InputError(f"folds must be numbers, ranges or all, got {','.join(parts) or 'none'}")
+            raise InputError(f"folds must be numbers or all, got {','.join(parts) or 'none'}")
         numbers += range(int(found[1]), int(found[2] or found[1]) + 1)
     if not numbers:
-        raise InputError(f"folds must be numbers, ranges or all, got {','.join(parts) or 'none'}")
+        raise InputError(f"folds must be numbers or all, got {','.join(parts) or 'none'}")
     return tuple(numbers)

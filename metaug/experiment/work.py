@@ -17,14 +17,13 @@ from upath import UPath
 from ..core.checks import InputError
 from ..core.constants import SAMPLE_KEY
 from ..core.files import _table, digest
-from ..core.neighbours import knn_predict
 from ..core.plugins import check_source, import_named
 from ..features.store import LogMelStore
 from ..judging.calibration import conformal_p
 from ..judging.embeddings import PRETRAINED, read_embeddings
 from ..learning.batches import ResidentMels
 from ..learning.classification import _epoch_batches, learn_classifier
-from ..learning.metric import averaged_log_mels, dead_units, learn_metric, score_of
+from ..learning.metric import learn_metric, net_quality
 from ..learning.networks import embed, predict, save_weights
 from ..learning.training import RECIPES, LogEpochs
 from ..selection.algorithm import acceptance, candidates, judge_originals
@@ -99,7 +98,7 @@ def embedding_learner(
 
 def _make_net(inputs, cache, out):
     table, mels = _load(cache, inputs["store"])
-    excluded, k = inputs["excluded"], 5
+    excluded = inputs["excluded"]
     check_source(inputs["net"], inputs.get("rule"))
     rest = table[~table.fold.isin(excluded)]
     training = _originals(rest, rest.fold.unique())
@@ -115,22 +114,8 @@ def _make_net(inputs, cache, out):
         np.savez(out / f"embedding-{fold}.npz", samples=samples, reference=reference)
         save_weights(trained.keep.weights(fold), out / f"weights-{fold}.safetensors")
         originals = samples[table.deformation[table.fold.eq(fold)].eq("original").to_numpy()]
-        plain = averaged_log_mels(mels, part.row.to_numpy()), averaged_log_mels(mels, training.row.to_numpy())
-        labels, own = training.label.to_numpy(), part.label.to_numpy()
-        accuracy = [
-            float((knn_predict(query, base, labels, k=min(k, len(training))) == own).mean())
-            for query, base in ((originals, reference), plain)
-        ]
-        quality.append(
-            dict(
-                fold=fold,
-                rank_loss=-score_of(own)(originals, own, reference, labels),
-                accuracy=accuracy[0],
-                baseline=accuracy[1],
-                dead=dead_units(originals),
-                units=originals.shape[1],
-            )
-        )
+        measured = net_quality(mels, training, part, embedding=originals, reference=reference)
+        quality.append(dict(fold=fold, **measured))
     pd.DataFrame(quality).to_parquet(out / "quality.parquet")
     pd.DataFrame([dict(h, score=np.atleast_1d(h["score"]).tolist()) for h in trained.keep.history]).to_parquet(
         out / "history.parquet"

@@ -74,7 +74,8 @@ def _open_mels(path, fs, file):
 
 # %% ../../nbs/features/store.ipynb #2ced8ae1
 class LogMelStore:
-    "Log-mels of clips and their deformations on disk: a Zarr 3 array `[sample, 128, frames]` with clips and samples tables beside it."
+    """Keep log-mels of clips and their deformations on disk: a Zarr 3 array `[sample, 128, frames]` with clips and
+    samples tables beside it."""
 
     def __init__(self, path, array, clips):
         self.path, self.array, self.clips = str(path), array, clips
@@ -85,13 +86,14 @@ class LogMelStore:
     def create(
         cls,
         path: str,  # folder or fsspec URL
-        clips: pd.DataFrame,  # clips table; with a column `content`, digests of the recordings, those that changed are made again
+        clips: pd.DataFrame,  # clips table; by `content`, digests of the recordings, changed ones are made again
         *,
         versions: int = VERSIONS,  # samples a clip: itself and its deformations
         stretch: float = _STRETCH_ROOM,  # how many times longer than its clip a sample can be
         attrs: dict | None = None,  # what made the log-mels: engine, seed, … ; must agree when the store exists
     ) -> "LogMelStore":
-        "Make a store for `clips`, or open it if it is there. Raises `InputError` if it was made for other clips or in another way, or the folder holds other things."
+        """Make a store for `clips`, or open it if it is there.
+        Raises `InputError` if it was made for other clips or in another way, or the folder holds other things."""
         attrs = {"metaug": attrs or {}, "clips": clips["clip"].tolist(), "labels": clips.label.tolist()}
         fs, root = storage(path)
         if not fs.exists(f"{root}/clips.parquet"):
@@ -153,11 +155,13 @@ class LogMelStore:
                 raise InputError(f"{self.path}: was made with {shown}; name another folder or delete this one")
         if self.versions != versions:
             raise InputError(
-                f"{self.path}: was made with {self.versions} samples a clip, not {versions}; name another folder or delete this one"
+                f"{self.path}: was made with {self.versions} samples a clip, not {versions}; "
+                "name another folder or delete this one"
             )
 
     def _follow(self, clips):
-        "Take over where the clips are, and what they hold, which may have changed since the store was begun; refuse what else has changed."
+        """Take over where the clips are, and what they hold, which may have changed since the store was begun; refuse
+        what else has changed."""
         for name in ("fold", "source", "seconds"):
             other = self.clips[name].to_numpy() != clips[name].to_numpy()
             for i in other.nonzero()[0][:1]:
@@ -228,7 +232,8 @@ class LogMelStore:
     ) -> None:
         """Write a clip's samples in one stroke.
 
-        Raises `InputError` if they are not as many as the store has a clip, or as `numbers` say, or too long, or not finite.
+        Raises `InputError` if they are not as many as the store has a clip, or as `numbers` say, or too long, or not
+        finite.
         """
         numbers, every = list(range(self.versions)) if numbers is None else list(numbers), range(self.versions)
         if len(log_mels) != len(numbers) or len(rows) != len(numbers) or numbers != sorted(set(every) & set(numbers)):
@@ -268,7 +273,7 @@ class LogMelStore:
 
     @property
     def samples(self) -> pd.DataFrame:  # samples table, a row a sample
-        "The samples that are there. Raises `InputError` if the table is damaged."
+        "List the samples that are there. Raises `InputError` if the table is damaged."
         if self.fs.exists(whole := f"{self.root}/samples.parquet"):
             try:
                 table = _read_table(self.fs, whole)
@@ -289,7 +294,7 @@ class LogMelStore:
 
     @property
     def labelled(self) -> pd.DataFrame:  # samples table with label, fold and source of each sample's clip
-        "The samples that are there, and what is known of their clips."
+        "List the samples that are there, and what is known of their clips."
         return self.samples.merge(
             self.clips[["clip", "label", "fold", "source"]], on="clip", how="left", validate="many_to_one"
         )

@@ -1,4 +1,4 @@
-"Judges that need no training: a network that has heard AudioSet turns samples into vectors."
+"Judges by name, what they are worth, and one that has heard AudioSet."
 
 from importlib import import_module
 
@@ -6,11 +6,12 @@ _ROOMS = {
     "calibration": (
         "ALL_CLASSES",
         "KNOWN",
-        "calibration",
         "conformal_p",
         "score_interval",
         "untrusted_classes",
         "warn_of_untrusted",
+        "worth_by_class",
+        "worth_of_judges",
         "wrong_share",
     ),
     "embeddings": ("embed_versions", "embedding_tasks", "fixed_digest", "is_fixed", "read_embeddings"),

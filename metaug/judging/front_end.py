@@ -16,15 +16,15 @@ from ..augmentation.spectral import _largest_prime
 from ..core.checks import InputError
 
 # %% ../../nbs/judging/front_end.ipynb #c24d9fee
-_RATE = 32_000  # Hz
+_JUDGE_RATE = 32_000  # Hz
 _HOP = 320  # samples between frames
 _WINDOW = 800  # samples
 _FFT = 1024  # samples
-_BINS = _FFT // 2 + 1
+_FFT_BINS = _FFT // 2 + 1
 _BANDS = 128
 _TOP = 15_000  # Hz, end of the last band
 _EMPHASIS = 0.97
-_SHORTEST = _RATE - 1  # samples after pre-emphasis: clips under 1 s are followed by zeros
+_SHORTEST = _JUDGE_RATE - 1  # samples after pre-emphasis: clips under 1 s are followed by zeros
 
 # %% ../../nbs/judging/front_end.ipynb #db5aaf5a
 def _waveform(samples, sample_rate):
@@ -58,9 +58,9 @@ def pre_emphasis(
     if peak is not None and loudest >= np.finfo(np.float32).tiny:
         samples = samples / loudest
         samples *= np.float32(peak)
-    if sample_rate != _RATE:
-        samples = soxr.resample(samples, sample_rate, _RATE, quality="HQ")
-    if len(samples) < _RATE:
+    if sample_rate != _JUDGE_RATE:
+        samples = soxr.resample(samples, sample_rate, _JUDGE_RATE, quality="HQ")
+    if len(samples) < _JUDGE_RATE:
         first_zeros = np.zeros(max(1, 2 - len(samples)), np.float32)  # of those that follow a short clip
         samples = np.append(samples, first_zeros)
     emphasised = samples[:-1] * np.float32(-_EMPHASIS)
@@ -71,7 +71,7 @@ def pre_emphasis(
 @lru_cache(maxsize=1)
 def mel_triangles() -> np.ndarray:  # (513, 128), float32, weight of each bin of the FFT in each band, 0 to 1
     "Give the triangles, which rise and fall linearly on the scale 1127 ln(1 + f / 700), 0 to 15 kHz."
-    bins = 1127 * np.log1p(np.arange(_BINS) * _RATE / _FFT / 700)
+    bins = 1127 * np.log1p(np.arange(_FFT_BINS) * _JUDGE_RATE / _FFT / 700)
     corners = np.linspace(0, 1127 * np.log1p(_TOP / 700), _BANDS + 2)
     rising = (bins[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
     falling = (corners[2:] - bins[:, None]) / (corners[2:] - corners[1:-1])
@@ -97,12 +97,12 @@ def _length(semitones):
 def _reading(length):
     "Window and bands for an FFT of `length` samples whose first 513 bins are read as those of one of 1024."
     window = np.hanning(round(_WINDOW * length / _FFT)) * (_FFT / length)
-    bins = np.arange(min(_BINS, length // 2 + 1))
+    bins = np.arange(min(_FFT_BINS, length // 2 + 1))
     moved = _emphasis_power(bins, _FFT) / _emphasis_power(bins, length)
     return window.astype(np.float32), mel_triangles()[: len(bins)] * moved[:, None].astype(np.float32)
 
 # %% ../../nbs/judging/front_end.ipynb #55de1ea7
-_AT_ONCE = 100  # frames transformed together: their spectra stay in the processor's cache, which halves the time
+_FRAMES_AT_ONCE = 100  # frames transformed together: their spectra stay in the processor's cache, which halves the time
 
 
 def _bands(padded, starts, length):
@@ -110,10 +110,12 @@ def _bands(padded, starts, length):
     window, weights = _reading(length)
     frames = np.lib.stride_tricks.sliding_window_view(padded, len(window))
     out = np.empty((_BANDS, len(starts)), np.float32)
-    for first in range(0, len(starts), _AT_ONCE):
-        spectrum = scipy.fft.rfft(frames[starts[first : first + _AT_ONCE]] * window, length)[:, : len(weights)]
+    for first in range(0, len(starts), _FRAMES_AT_ONCE):
+        spectrum = scipy.fft.rfft(frames[starts[first : first + _FRAMES_AT_ONCE]] * window, length)[:, : len(weights)]
         power = (spectrum.real**2 + spectrum.imag**2) @ weights
-        out[:, first : first + _AT_ONCE] = ((np.log(power + np.float32(1e-5)) + np.float32(4.5)) / np.float32(5)).T
+        out[:, first : first + _FRAMES_AT_ONCE] = (
+            (np.log(power + np.float32(1e-5)) + np.float32(4.5)) / np.float32(5)
+        ).T
     return out
 
 # %% ../../nbs/judging/front_end.ipynb #6d1c8107

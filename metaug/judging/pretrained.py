@@ -56,7 +56,7 @@ def _remedy():
     )
 
 
-def _fetch(folder):
+def _fetch_weights(folder):
     "Fetch the weights into a folder; pooch gives the file its name only when it is whole and its checksum right."
     try:
         return Path(pooch.retrieve(_MN04.url, f"sha256:{_MN04.sha256}", _MN04.file, folder))
@@ -76,7 +76,7 @@ def weights_file() -> Path:  # of `mn04_as_mAP_432.pt`; its content is checked w
         return path
     if given:
         raise InputError(f"{path}: no such file, but METAUG_MODELS names its folder; {_remedy()}")
-    return _fetch(folder)
+    return _fetch_weights(folder)
 
 # %% ../../nbs/judging/pretrained.ipynb #4b849416
 def _features(state):
@@ -102,7 +102,7 @@ def _fold_batch_norms(network):
 
 # %% ../../nbs/judging/pretrained.ipynb #81cc7f59
 @lru_cache(maxsize=2)
-def _load(path, size, changed, sha256, device):
+def _load_network(path, size, changed, sha256, device):
     "Check, read and build; size and time of change are there so that a changed file is read again."
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -123,7 +123,7 @@ def efficientat() -> (
     path = weights_file()
     try:
         facts = path.stat()
-        return _load(str(path), facts.st_size, facts.st_mtime_ns, _MN04.sha256, str(default_device()))
+        return _load_network(str(path), facts.st_size, facts.st_mtime_ns, _MN04.sha256, str(default_device()))
     except OSError as e:
         raise InputError(f"{path}: can't be read ({e.strerror}); {_remedy()}") from e
 
@@ -134,7 +134,7 @@ _BATCH = 8000  # frames that go through the network together
 _WAITING = 32_000  # frames that wait for others of their length, 16 MB
 
 
-def _batches(log_mels):
+def _batches_of_one_length(log_mels):
     "Pieces of equal length, and of each its clip's number and its share of it."
     waiting = defaultdict(list)
     for row, log_mel in enumerate(log_mels):
@@ -159,7 +159,7 @@ def embed_log_mels(
     Raises `InputError` if one is of another shape."""
     device = next(network.parameters()).device
     sums = defaultdict(lambda: np.zeros(_SIZE))
-    for batch in _batches(map(_checked, log_mels)):
+    for batch in _batches_of_one_length(map(_checked, log_mels)):
         rows, shares, pieces = zip(*batch, strict=True)
         features = network(torch.from_numpy(np.stack(pieces))[:, None].to(device)).mean((2, 3)).cpu().numpy()
         for row, share, vector in zip(rows, shares, features, strict=True):

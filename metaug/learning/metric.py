@@ -245,11 +245,6 @@ def net_quality(
         units=embedding.shape[1],
     )
 
-
-def _quality(mels, training, held_out, samples, reference):  # until curation calls `net_quality` itself
-    measured = net_quality(mels, training, held_out, embedding=samples, reference=reference)
-    return dict(clips=len(held_out), **measured)
-
 # %% ../../nbs/03_metric.ipynb #ee3ac176
 def warn_if_collapsed(
     *,

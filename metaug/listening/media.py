@@ -112,7 +112,7 @@ def why_silent(
 
 # %% ../../nbs/listening/media.ipynb #9465c0c3
 class Medium(NamedTuple):
-    "What the page shows and plays of a sample."
+    "Hold what the page shows and plays of a sample."
 
     picture: bytes  # WebP
     sound: bytes | None  # MP3

@@ -116,7 +116,7 @@ def _choice(
     )
 
 
-def _notes(
+def _page_notes(
     name: str,  # where the clips come from
     data: dict,  # see `page_data`; empty: nothing was judged
 ) -> list[str]:  # texts
@@ -161,12 +161,12 @@ def page(
     found = page_data(acceptance, store, budget=max_mb * 1e6 - size, **how) if judged else {}
     nothing = dict(cells={}, clips={}, samples={}, judgements={})
     return fill(
-        parts | dict(notes=_notes(data, found), choice=_choice(found) if judged else None, data=found or nothing)
+        parts | dict(notes=_page_notes(data, found), choice=_choice(found) if judged else None, data=found or nothing)
     )
 
 # %% ../../nbs/listening/webpage.ipynb #db044c08
 class Browser:
-    "A page that a notebook shows in a frame."
+    "Show a page in a frame of a notebook."
 
     def __init__(
         self,

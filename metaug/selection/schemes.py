@@ -39,7 +39,7 @@ def accept_random(
     seed: int = 0,  # of the lots, >= 0
     effects: pd.DataFrame | None = None,  # not used
 ) -> np.ndarray:  # weights, float64, shape (n,), 0 or 1
-    "As many of each class and deformation as `metric` accepted, by lot."
+    "Accept at random, as many of each class and deformation as `metric` accepted."
     need_columns(judged, "judged", "clip label deformation level test valid accepted")
     _one_pair(judged)
     groups = judged.assign(lot=_lots(judged, seed)).groupby(["label", "deformation"])
@@ -60,7 +60,8 @@ def accept_by_class(
     seed: int = 0,  # not used
     effects: pd.DataFrame | None = None,  # effects table: label deformation difference (points); must be given
 ) -> np.ndarray:  # weights, float64, shape (n,), 0 or 1
-    "Class-conditional: the deformations that raised the accuracy of the class (difference > 0)."
+    """Accept, class by class, the deformations that raised the accuracy of the class (difference > 0).
+    Raises `InputError` if the effects are missing, ambiguous, or lack a judged class."""
     if effects is None:
         raise InputError("effects must be given for a class-conditional scheme, got None")
     need_columns(judged, "judged", "label deformation")
@@ -80,7 +81,7 @@ def weigh_votes(
     seed: int = 0,  # not used
     effects: pd.DataFrame | None = None,  # not used
 ) -> np.ndarray:  # weights, float64, shape (n,), 0..1
-    "Weight by the share of the neighbours with the sample's own label."
+    "Weigh by the share of the neighbours with the sample's own label."
     need_columns(judged, "judged", "own_votes k")
     return (judged.own_votes / judged.k).to_numpy(np.float64)
 
@@ -88,7 +89,8 @@ def weigh_votes(
 def conformal(
     keep: float = 0.95,  # of samples that are like the originals, more than 0, less than 1
 ) -> Callable:  # (judged with the column p, *, seed=0, effects=None) -> weights, 0 or 1
-    "Make the rule that rejects at most `1 - keep` of what is like the originals. Raises `InputError` if `keep` is out of range."
+    """Make the rule that rejects at most `1 - keep` of what is like the originals.
+    Raises `InputError` if `keep` is out of range."""
     if not isinstance(keep, (int, float)) or not 0 < keep < 1:
         raise InputError(f"keep must be more than 0 and less than 1, got {keep}")
     alpha = round(1 - keep, 12)
@@ -149,7 +151,8 @@ SCHEMES = {
 def only(
     deformation: str,  # e.g. "stretch"
 ) -> Scheme:  # scheme that uses this deformation alone
-    "Make the scheme of one deformation alone, for the class-conditional analysis; it raises `InputError` for one that was not made."
+    """Make the scheme of one deformation alone, for the class-conditional analysis.
+    It raises `InputError` for one that was not made."""
 
     def accept_only(judged, *, seed=0, effects=None):
         need_columns(judged, "judged", "deformation")
@@ -168,7 +171,8 @@ def control_of(
     scheme: Scheme,  # what it is the control of
     by: list[str],  # columns of the acceptance table, within which weights are dealt out
 ) -> Scheme:
-    "Make the scheme that gives the weights of another to samples at random, within each class or each class and deformation."
+    """Make the scheme that gives the weights of another to samples at random, within each class or each class and
+    deformation."""
 
     def deal_out(judged, *, seed=0, effects=None):
         need_columns(judged, "judged", "clip label deformation level test valid")
@@ -292,7 +296,7 @@ def weigh(
     seed: int = 0,  # for schemes that draw lots, >= 0
     effects: pd.DataFrame | None = None,  # for the class-conditional schemes
 ) -> np.ndarray:  # weights, float64, shape (n,), 0..1
-    "The weight of each judged sample under a scheme."
+    "Give the weight of each judged sample under a scheme."
     name = scheme if isinstance(scheme, str) else getattr(scheme, "__name__", "given")
     if isinstance(scheme, str):
         scheme = get_scheme(scheme)
