@@ -31,6 +31,7 @@ class Accepting:
     """Draw from an augmentation until a judge accepts; called as audiomentations' transforms are.
 
     It can be pickled if augmentation and judge can; each worker of a `DataLoader` then counts for itself.
+    Raises `InputError` if `tries` is below 1.
     """
 
     def __init__(
