@@ -162,6 +162,16 @@ def test_histories_that_are_none(tmp_path, text):
     refused(lambda: read_history(tmp_path / "a.jams"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_pipes_and_devices_are_no_histories(tmp_path):
+    from metaug.augmentation.provenance import read_history
+
+    os.mkfifo(tmp_path / "pipe.jams")
+    (tmp_path / "endless.jams").symlink_to("/dev/zero")
+    for name in ("pipe.jams", "endless.jams"):
+        refused(lambda: read_history(tmp_path / name), "no ordinary file")
+
+
 def test_a_history_of_a_terabyte_is_not_read(tmp_path):
     from metaug.augmentation import read_history
 

@@ -192,6 +192,8 @@ def _own_replayer(found, grid, name, state, engine, background, notes):
 # %% ../../nbs/augmentation/provenance.ipynb #38be702d
 def _small_json(file):
     "Read JSON of at most `MAX_JAMS` bytes."
+    if os.path.exists(file) and not os.path.isfile(file):
+        raise ValueError("no ordinary file")  # a pipe or device may never end
     if (size := os.path.getsize(file)) > MAX_JAMS:
         raise ValueError(f"{size} bytes, at most {MAX_JAMS} are read")
     return json.loads(Path(file).read_text("utf-8"))

@@ -23,7 +23,7 @@ def _matrix(
     name: str,  # how the error names it
     x,  # array-like, shape (n, d)
 ) -> np.ndarray:  # the same, shape (n, d), checked to be a matrix of numbers
-    "An embedding as an array."
+    "Give an embedding as an array."
     x = np.asarray(x)
     if x.ndim != 2:
         raise InputError(f"{name} must have shape (n, d), got {x.shape}")
@@ -126,7 +126,7 @@ def _fitting(
     reference,  # array-like, shape (m, d)
     k,  # neighbours
 ) -> tuple:  # query, reference and k, checked against each other
-    "Refuse what can't be searched."
+    "Check query, reference and k against each other."
     query, reference, k = _matrix("query", query), _matrix("reference", reference), at_least("k", k, 1)
     if not len(reference):
         raise InputError("reference must hold at least one row, got 0")
@@ -157,10 +157,9 @@ def nearest(
     query, reference, k = _fitting(query, reference, k)
     reference = unit_rows(reference, name="reference")
     rough_reference = np.ascontiguousarray(reference.T.astype(np.float32))
-    margin = np.float32(
-        2 * (query.shape[1] + 4) * 2.0**-24
-    )  # two times the bound on a float32 dot product of unit vectors
-    found, units = (np.empty((len(query), k), np.int64) for _ in range(2))
+    margin = np.float32(2 * (query.shape[1] + 4) * 2.0**-24)  # twice the bound on a float32 dot product of unit vectors
+    found = np.empty((len(query), k), np.int64)
+    units = np.empty((len(query), k), np.int64)
     step = max(1, min(at_least("chunk", chunk, 1), CHUNK_VALUES // len(reference)))
 
     def search(start):
@@ -221,7 +220,7 @@ def _coded(
     labels,  # array-like, shape (m,)
     count: int,  # how many there must be
 ) -> tuple[np.ndarray, np.ndarray]:  # sorted classes, shape (c,); class number of each label, shape (m,)
-    "Labels as numbers."
+    "Number the labels."
     labels = np.asarray(labels)
     if labels.shape != (count,):
         raise InputError(f"labels must be one for each of the {count} references, got shape {labels.shape}")
@@ -249,7 +248,7 @@ def vote(
 def _ks(
     k,  # an int, or several
 ) -> list[int]:  # each once, in the order given
-    "The values of k that are asked for."
+    "List the values of k that are asked for."
     ks = [k] if np.ndim(k) == 0 else list(dict.fromkeys(k))
     if not ks:
         raise InputError("k must hold at least one value, got none")

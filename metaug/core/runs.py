@@ -36,7 +36,7 @@ def source_name(data):
 
 def refuse_other_data(
     out: str | Path,  # folder or fsspec URL of a run
-    data: str,  # what its clips shall come from
+    data: str,  # what its clips come from
 ) -> None:
     """Check that a folder holds no tables of another collection.
     Raises `InputError` if it does, or if they can't be read."""
@@ -54,22 +54,14 @@ def refuse_other_data(
     here = source_name(data)
     for before in [made_from] if made_from else map(source_name, known):
         published = before in SOURCES or here in SOURCES
-        moved = (
-            not published and Path(before).name == Path(here).name and not Path(before).exists()
-        )  # with the project, or to another machine
+        # moved with the project, or to another machine
+        moved = not published and Path(before).name == Path(here).name and not Path(before).exists()
         if before != here and not moved:
             raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
 
 # %% ../../nbs/core/runs.ipynb #55fa35cc
-_PARQUET_ERRORS = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    NotImplementedError,
-    OverflowError,
-    MemoryError,
-)  # what pyarrow raises on damaged files
+# what pyarrow raises on damaged files
+_PARQUET_ERRORS = (OSError, ValueError, LookupError, TypeError, NotImplementedError, OverflowError, MemoryError)
 _JUDGEMENT = [*SAMPLE_KEY, "test", "valid", "seed", "k", "net", "margin", "accepted"]
 
 
@@ -78,7 +70,8 @@ def _read_tables(
     name: str,  # results, acceptance or predictions
 ) -> pd.DataFrame | None:  # all tables of that name in the folder, or in the folders inside it; None: there is none
     "One table from one file, or from one for each test fold."
-    files = [file] if (file := folder / f"{name}.parquet").exists() else sorted(folder.glob(f"*/{name}.parquet"))
+    whole = folder / f"{name}.parquet"
+    files = [whole] if whole.exists() else sorted(folder.glob(f"*/{name}.parquet"))
     tables = []
     for file in files:
         try:
@@ -126,6 +119,7 @@ def _about(folder):
 
 
 def _read_about(file):
+    "What one `run.json` says."
     try:
         said = dict(json.loads(file.read_text()))
     except (ValueError, TypeError, RecursionError) as e:

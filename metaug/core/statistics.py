@@ -56,9 +56,7 @@ def ratio_interval(
     draws: int,  # of the bootstrap
     seed: int,  # of the bootstrap
     scale: float = 1.0,  # 100 for per cent
-) -> tuple[
-    float, float
-]:  # 95% interval of the sum of numerators by that of denominators; NaN with fewer than two units
+) -> tuple[float, float]:  # 95% interval of the sums' ratio; NaN with fewer than two units
     "Bootstrap a ratio of two sums over units."
     if len(sums) < 2:
         return np.nan, np.nan

@@ -5,7 +5,8 @@ from ..core.checks import TaskError
 from ..core.constants import BUDGETS
 from ..core.files import digest, remove_partials
 from ..core.process import log, one_thread
-from ..core.tasks import Task, run_task, run_tasks, workers
+from ..core.cluster import workers
+from ..core.tasks import Task, run_task, run_tasks
 from ..core.runs import refuse_other_data, run_name, source_name
 from ..augmentation.samples import deforming_rate, middle_sound, prepare_store, store_key
 from ..learning.training import LogEpochs

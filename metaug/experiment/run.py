@@ -11,8 +11,9 @@ from pathlib import Path
 from upath import UPath
 
 from ..augmentation.samples import prepare_store
+from ..core.cluster import workers
 from ..core.files import remove_partials
-from ..core.tasks import run_tasks, workers
+from ..core.tasks import run_tasks
 from .checks import checked_clips
 from .forecast import patches_bar
 from .outcome import Outcome, collect
