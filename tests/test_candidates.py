@@ -434,3 +434,25 @@ def test_a_judge_that_names_classes_keeps_the_class():
     assert all(near(swapped(np.arange(8.0) * 2, 8000), 8000) == "steep" for _ in range(10))
     assert near(swapped(np.arange(8.0), 8000, label="flat"), 8000) == "flat"
     assert swapped.counted.refused and not swapped.counted.given_up
+
+
+def test_the_experiments_notebook_takes_what_a_run_has():
+    from pathlib import Path
+
+    from metaug.experiment import Settings
+    from metaug.experiment.notebooks import notebook_parameters, run_settings
+
+    cells = json.loads((Path(__file__).parents[1] / "nbs/05_experiment.ipynb").read_text(encoding="utf-8"))["cells"]
+    (cell,) = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    known = {}
+    exec("".join(cell["source"]), known)
+    asked = Settings(folds=(2,), candidates=("harsh", "found.csv", "my_module:augment"), per_clip=7)
+    parameters = notebook_parameters(asked, "esc10", 2, "runs/esc10")
+    assert set(parameters) <= set(known)  # papermill would only warn of one that the notebook lacks
+    assert run_settings(**parameters).settings == asked
+    assert run_settings(**parameters | dict(candidates="harsh, found.csv")).settings.candidates == (
+        "harsh",
+        "found.csv",
+    )
+    used = "".join("".join(c["source"]) for c in cells)
+    assert "candidates=candidates" in used and "per_clip=per_clip" in used

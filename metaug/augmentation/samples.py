@@ -158,6 +158,22 @@ def store_attrs(
     "Give what decides a store's samples, besides its clips. Raises `InputError` for recordings that can't be read."
     return Making(engine, seed, background, grid).attrs()
 
+# %% ../../nbs/02_augmentation.ipynb #de6e894f
+@lru_cache(maxsize=None)
+def _content(path, size, changed):
+    """Digest of a file: the same recording is the same wherever and whenever it was copied. Size and time of change are
+    there so that a process reads a file again only then."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _content_if_there(path):
+    "The digest, or an empty text for a file that can't be read: another error names it."
+    try:
+        return _content(path, os.path.getsize(path), os.path.getmtime(path))
+    except OSError:
+        return ""
+
 # %% ../../nbs/02_augmentation.ipynb #acf70a90
 @lru_cache(maxsize=1)
 def _worker_store(path, run):
@@ -234,22 +250,6 @@ def augment(
     return store
 
 # %% ../../nbs/02_augmentation.ipynb #3417bf33
-@lru_cache(maxsize=None)
-def _content(path, size, changed):
-    """Digest of a file: the same recording is the same wherever and whenever it was copied. Size and time of change are
-    there so that a process reads a file again only then."""
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
-def _content_if_there(path):
-    "The digest, or an empty text for a file that can't be read: another error names it."
-    try:
-        return _content(path, os.path.getsize(path), os.path.getmtime(path))
-    except OSError:
-        return ""
-
-
 def sounds_digest(
     clips: pd.DataFrame,  # clips table
 ) -> str:  # 16 hexadecimal digits
