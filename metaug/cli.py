@@ -87,7 +87,7 @@ def main():
     """Which augmented sounds are worth training on?
 
     \b
-    metaug select my_sounds --out better   a better training set from your own sounds
+    metaug select my_sounds --out better   candidates that your own sounds agree with
     metaug judge my_sounds                 which recordings may be mislabelled
     metaug data esc10                      what a collection holds
     metaug plan --data esc10               what the whole experiment would take
@@ -455,13 +455,13 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 @strict_option
 @json_option
 def select(sounds, out, no_audio, as_json, **options):
-    """A better training set from a folder of labelled sounds: their deformations that still sound like their class.
+    """Filter candidates by agreement with your own labelled sounds, with a page to check every decision.
 
     SOUNDS is a folder with a subfolder a class, or a CSV or Parquet with path,label[,fold,source]. Into OUT come
-    the originals and the accepted deformed sounds, OUT/<class>/….flac, each with a JAMS that tells how it was made,
+    the originals as they are and the accepted candidates, OUT/<class>/….flac, each with a JAMS of how it was made,
     and manifest.csv, summary.csv, report.html, and acceptance, quality, worth and clips as Parquet. Nothing in
-    SOUNDS is changed. Cut off, the same command goes on where it was, by what OUT/.metaug-cache holds: log-mels and
-    nets, about 1 MB for a clip of 5 s, which may be deleted when all is done.
+    SOUNDS is changed. If interrupted, the same command resumes from OUT/.metaug-cache: log-mels and nets, about 1 MB
+    for a clip of 5 s, which can be deleted when all is done.
 
     \b
     Examples:

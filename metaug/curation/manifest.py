@@ -15,6 +15,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import soundfile
 from tqdm.auto import tqdm
 
 from ..augmentation.export import deformed_name
@@ -152,6 +153,24 @@ def _manifest(clips, samples, judged, suffix, grid):
     return table[columns].reset_index(drop=True), table.row.to_numpy()
 
 # %% ../../nbs/curation/manifest.ipynb #05c456ff
+_LOSSY = ("VORBIS", "OPUS", "MPEG")  # beginnings of subtypes that hold no more than 16 bits say
+
+
+def _original_flac(file, y):
+    "A recording as it is: its own rate, channels and bits, as FLAC; `y`, its waveform, where FLAC can't hold it."
+    if Path(file).suffix.lower() == ".flac":
+        return Path(file).read_bytes()
+    sound = io.BytesIO()
+    try:
+        subtype = soundfile.info(file).subtype
+        bits = 16 if subtype in ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW") or subtype.startswith(_LOSSY) else 24
+        samples, rate = soundfile.read(file, dtype="int16" if bits == 16 else "int32", always_2d=True)
+        soundfile.write(sound, samples, rate, format="FLAC", subtype=f"PCM_{bits}")
+    except (soundfile.SoundFileError, ValueError, TypeError):  # more than eight channels, or an odd rate
+        return _flac(y)
+    return sound.getvalue()
+
+
 def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
     "FLAC and JAMS of one clip's samples that are not there yet; what is wrong with it, or ''."
     try:
@@ -162,8 +181,11 @@ def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
         target = Path(out) / row["path"]
         if target.with_suffix(".jams").exists():
             continue
-        made, from_elsewhere = y, row["deformation"] not in ("original", *grid.names)
-        if row["deformation"] in grid.names:
+        if row["deformation"] == "original":
+            sound = _original_flac(file, y)
+        elif row["deformation"] not in grid.names:  # from elsewhere
+            sound = Path(file).read_bytes()
+        else:
             made = deform(
                 y,
                 deformation=row["deformation"],
@@ -173,9 +195,10 @@ def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
                 background=background,
                 grid=grid,
             )
+            sound = _flac(made)
         how = dict(label=label, background=background, grid=grid)
         jam = jams_of(dict(row, engine=engine), seconds=len(y) / SAMPLE_RATE, **how)
-        write_atomic(str(target), Path(file).read_bytes() if from_elsewhere else _flac(made))
+        write_atomic(str(target), sound)
         write_atomic(str(target.with_suffix(".jams")), jam.dumps(indent=1).encode())
     return ""
 
