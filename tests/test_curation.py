@@ -20,7 +20,7 @@ from metaug.curation import manifest
 from metaug.core import files
 from metaug.core.tasks import Task
 from metaug import curation, features, select
-from metaug.augmentation import DEFORMATIONS, pcm16, replay
+from metaug.augmentation import DEFORMATIONS, PAPER_GRID, pcm16, replay
 from metaug.curation import (
     dataloaders,
     audio_folder,
@@ -240,7 +240,9 @@ def test_a_folder_that_is_not_ours_is_refused(made, tmp_path):
 
 def test_a_clip_named_as_a_deformed_one_gets_a_file_of_its_own():
     names = ["dog/a", "dog/A_drc0", "dog/a_drc0_drc1", "dog/b_drc1", "cat/a_drc0"]
-    files = manifest._file_names(pd.DataFrame({"clip": names, "label": [name.split("/")[0] for name in names]}))
+    files = manifest._file_names(
+        pd.DataFrame({"clip": names, "label": [name.split("/")[0] for name in names]}), PAPER_GRID
+    )
     every = [
         f"{file}_{deformation}{level}".casefold()
         for file in files

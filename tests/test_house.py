@@ -454,7 +454,7 @@ VERBS = set(
     Accept Add Adapt Apply Ask Assign Average Band-pass Blend Bound Bring Build Call Cast Change Check Choose Claim Clip
     Collect Colour Combine Compare Compress Compute Convert Copy Count Cut Decide Decode Deform Deliver Describe Divide
     Do Download Draw Embed End Estimate Execute Export Fetch Fill Find Fit Flag Follow Forget Generate Give Group Guess Hash
-    Hold Import Judge Keep Label Lay Lead Learn Let Limit List Listen Load Look Lower Make Mark Match Measure Merge Mix
+    Hold Import Judge Keep Label Lay Lead Learn Leave Let Limit List Listen Load Look Lower Make Mark Match Measure Merge Mix
     Move Name Open Order Parse Pick Place Play Plot Predict Print Provide Put Quote Raise Read Recognise Record Refuse
     Remove Render Repeat Replay Report Resample Resolve Return Round Run Save Say Search Select Send Set Shift Show Shuffle
     Skip Sort Split Standardise Start Stop Store Stretch Take Test Time Train Transform Translate Try Turn Unpack Use Wait

@@ -636,9 +636,10 @@ def test_importing_the_network_warns_of_nothing(root):
 
 
 def test_the_face_hands_on_every_public_name():
-    from metaug.judging import front_end
+    from metaug.judging import calibration, embeddings, front_end
 
-    assert metaug.judging.__all__ == sorted(front_end.__all__ + pretrained.__all__) == dir(metaug.judging)
+    rooms = calibration, embeddings, front_end, pretrained
+    assert metaug.judging.__all__ == sorted(sum((room.__all__ for room in rooms), [])) == dir(metaug.judging)
     assert all(getattr(metaug.judging, name).__doc__ for name in metaug.judging.__all__ if not name.isupper())
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         metaug.judging.nothing

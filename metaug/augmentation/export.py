@@ -19,7 +19,7 @@ from .background import load_background
 from .grids import PAPER_GRID, Grid, Making
 from .pipelines import PipelineError
 from .provenance import jams_of
-from .samples import _deformed, _sample_row
+from .samples import _deformed, _sample_row, sounds_digest
 from .spectral import _frames
 from ..core.checks import InputError
 from ..core.constants import ENGINES, SAMPLE_RATE
@@ -98,7 +98,7 @@ def claim_audio(
     """
     if engine not in ENGINES[1:]:
         raise InputError(f"engine must be one of {', '.join(ENGINES[1:])} where sound is wanted, got {engine}")
-    about = Making(engine, seed, background, grid).attrs()
+    about = Making(engine, seed, background, grid).attrs() | dict(sounds=sounds_digest(clips))
     _check_export(clips, folder, grid)
     claim_folder(Path(folder), json.loads(json.dumps(about)), by="metaug augment --audio")
 

@@ -6,6 +6,7 @@ _ROOMS = {
     "calibration": (
         "ALL_CLASSES",
         "KNOWN",
+        "LEAST_CONTRAST",
         "conformal_p",
         "score_interval",
         "untrusted_classes",
@@ -14,7 +15,15 @@ _ROOMS = {
         "worth_of_judges",
         "wrong_share",
     ),
-    "embeddings": ("embed_versions", "embedding_tasks", "fixed_digest", "is_fixed", "read_embeddings"),
+    "embeddings": (
+        "PRETRAINED",
+        "SHARES",
+        "embed_versions",
+        "embedding_tasks",
+        "fixed_digest",
+        "is_fixed",
+        "read_embeddings",
+    ),
     "front_end": ("deformed_log_mel", "judge_log_mel", "mel_triangles", "pre_emphasis"),
     "pretrained": ("efficientat", "embed", "embed_deformed", "embed_log_mels", "weights_file"),
 }
