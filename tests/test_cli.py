@@ -2,11 +2,11 @@
 
 import errno
 import json
+import os
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from fsspec.implementations.local import LocalFileSystem
 
 from metaug import __version__
 from metaug.cli import main
@@ -245,12 +245,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, monke
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(LocalFileSystem, "mv", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
         write_atomic(f"{tmp_path}/a.txt", b"whole")
     assert not list(tmp_path.iterdir())
     told = metaug("augment", "--data", "generated", "--store", tmp_path / "store")
     assert told.exit_code == 1 and told.stderr.splitlines()[-1] == "metaug: No space left on device", told.output
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("name", ["take::1", "~", "a b ü"])

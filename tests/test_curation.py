@@ -32,7 +32,7 @@ from metaug.curation import (
     safe_names,
     split,
 )
-from metaug.datasets import InputError, read_audio
+from metaug.datasets import InputError
 
 QUICK = dict(k=3, epochs=2, folds=3, jobs=1, report=False)
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -150,10 +150,23 @@ def test_sound_is_made_with_the_parameters_that_were_judged(made):
         }
 
 
-def test_originals_are_the_sounds_as_they_are_read(made):
+def test_originals_are_the_sounds_as_they_are(made):
     row = read_manifest(made.out).iloc[0]
     path = made.found.clips.set_index("clip").path[row["clip"]]
-    np.testing.assert_array_equal(sf.read(made.out / row.path, dtype="float32")[0], pcm16(read_audio(path)))
+    np.testing.assert_array_equal(sf.read(made.out / row.path, dtype="int16")[0], sf.read(path, dtype="int16")[0])
+
+
+@pytest.mark.parametrize("rate, channels, subtype", [(96000, 2, "PCM_24"), (8000, 1, "PCM_16"), (44100, 2, "FLOAT")])
+def test_an_original_keeps_rate_channels_and_bits(tmp_path, rate, channels, subtype):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (9000, channels))
+    sf.write(tmp_path / "field.wav", sound, rate, subtype=subtype)
+    row = dict(path="bat/field.flac", deformation="original", level=0, clip="bat/field", state="{}")
+    assert manifest._write_sounds(str(tmp_path), [row], "bat", str(tmp_path / "field.wav"), "rubberband", ()) == ""
+    there = sf.info(tmp_path / "bat/field.flac")
+    assert (there.samplerate, there.channels) == (rate, channels)
+    assert there.subtype == ("PCM_16" if subtype == "PCM_16" else "PCM_24")
+    written = sf.read(tmp_path / "bat/field.flac", always_2d=True)[0]
+    np.testing.assert_allclose(written, sf.read(tmp_path / "field.wav", always_2d=True)[0], atol=2**-23)
 
 
 def test_jams_are_valid(made):

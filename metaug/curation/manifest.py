@@ -163,8 +163,9 @@ def _original_flac(file, y):
     sound = io.BytesIO()
     try:
         subtype = soundfile.info(file).subtype
-        bits = 16 if subtype in ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW") or subtype.startswith(_LOSSY) else 24
-        samples, rate = soundfile.read(file, dtype="int16" if bits == 16 else "int32", always_2d=True)
+        whole = subtype in ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW")
+        bits = 16 if whole or subtype.startswith(_LOSSY) else 24
+        samples, rate = soundfile.read(file, dtype="int16" if whole else "float64", always_2d=True)
         soundfile.write(sound, samples, rate, format="FLAC", subtype=f"PCM_{bits}")
     except (soundfile.SoundFileError, ValueError, TypeError):  # more than eight channels, or an odd rate
         return _flac(y)
