@@ -287,35 +287,27 @@ def test_a_store_of_another_version_is_silent(store):
 LEVELS = {"echo": 1, "telephone line": 2, "slower": 7}
 
 
-def with_versions(patch):
-    "Let a store hold as many samples a clip as the grid has."
-    patch.setattr("metaug.features.store.VERSIONS", 1 + sum(LEVELS.values()), raising=False)
-
-
 @pytest.fixture(scope="module")
 def own_run(tmp_path_factory):  # acceptance table and path of a store of three deformations with 1, 2 and 7 levels
     "Judgements on a grid that nobody knows beforehand."
     folder, versions = tmp_path_factory.mktemp("own"), 1 + sum(LEVELS.values())
-    with pytest.MonkeyPatch.context() as patch:
-        with_versions(patch)
-        clips = make_clips(folder)
-        store = LogMelStore.create(str(folder / "store"), clips, attrs=store_attrs())
-        levels = [("original", 0), *((name, level) for name, count in LEVELS.items() for level in range(count))]
-        rng = np.random.default_rng(0)
-        for index, clip in enumerate(clips["clip"]):
-            rows = [dict(clip=clip, deformation=name, level=level) for name, level in levels]
-            for row in rows:
-                row["rate"] = 1 - 0.1 * row["level"] if row["deformation"] == "slower" else None
-            base = rng.normal(-40, 10, 128)
-            mels = [(base + rng.normal(0, 5, 128))[:, None] + np.zeros((128, 20 + at)) for at in range(versions)]
-            store.append(index, mels, rows)
-        return judge_all(store, k=5), store.path
+    clips = make_clips(folder)
+    store = LogMelStore.create(str(folder / "store"), clips, versions=versions, attrs=store_attrs())
+    levels = [("original", 0), *((name, level) for name, count in LEVELS.items() for level in range(count))]
+    rng = np.random.default_rng(0)
+    for index, clip in enumerate(clips["clip"]):
+        rows = [dict(clip=clip, deformation=name, level=level) for name, level in levels]
+        for row in rows:
+            row["rate"] = 1 - 0.1 * row["level"] if row["deformation"] == "slower" else None
+        base = rng.normal(-40, 10, 128)
+        mels = [(base + rng.normal(0, 5, 128))[:, None] + np.zeros((128, 20 + at)) for at in range(versions)]
+        store.append(index, mels, rows)
+    return judge_all(store, k=5), store.path
 
 
 @pytest.fixture
-def own(own_run, monkeypatch):  # acceptance table and store
+def own(own_run):  # acceptance table and store
     "The same, open."
-    with_versions(monkeypatch)
     return own_run[0], LogMelStore.open(own_run[1])
 
 
