@@ -18,7 +18,7 @@ from upath import UPath
 
 from .checks import InputError, need_rows
 from .constants import SAMPLE_KEY, SOURCES
-from .files import _table
+from .files import _table, storage
 
 # %% ../../nbs/core/runs.ipynb #51a7e3e2
 def run_name(
@@ -28,18 +28,21 @@ def run_name(
     path = Path(data).resolve()
     return path.stem if path.suffix in (".csv", ".parquet") else path.name
 
-
-def source_name(data):
+# %% ../../nbs/core/runs.ipynb #1850199f
+def source_name(
+    data: str | Path,  # what `load_clips` takes
+) -> str:  # name of a published collection, or a full path
     "Say where clips come from, wherever one stands."
     return str(data) if str(data) in SOURCES else str(Path(os.path.expanduser(data)).resolve())
 
-
+# %% ../../nbs/core/runs.ipynb #8d7b562f
 def refuse_other_data(
     out: str | Path,  # folder or fsspec URL of a run
     data: str,  # what its clips come from
 ) -> None:
     """Check that a folder holds no tables of another collection.
     Raises `InputError` if it does, or if they can't be read."""
+    storage(out)
     file = UPath(out) / "results.parquet"
     if not file.exists():
         return
@@ -97,6 +100,7 @@ def read_run(
     folder: str | Path,  # or fsspec URL: what `metaug run` wrote into, or holds one such folder for each test fold
 ) -> Run:
     "Read the tables that a run has written. Raises `InputError` if there are none, or they can't be read."
+    storage(folder)
     run = Run(*(_read_tables(UPath(folder), name) for name in ("results", "acceptance", "predictions")))
     if run.results is None:
         raise InputError(
