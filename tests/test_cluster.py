@@ -184,6 +184,7 @@ def test_a_url_as_cache_gives_the_same_tables(five_folds, here):
         "acceptance.parquet",
         "predictions.parquet",
         "quality.parquet",
+        "originals.parquet",
     ]
 
 

@@ -65,12 +65,12 @@ def small(tmp_path_factory) -> Path:
 def test_a_store_is_named_by_what_the_files_hold(small, tmp_path):
     copied = shutil.copytree(small.parent, tmp_path / "copied")
     clips = load_clips(copied / "clips.csv")
-    key = store_key(load_clips(small), SMALL)
+    key = store_key(load_clips(small), SMALL.making)
     os.utime(clips.path[0], (0, 0))
-    assert store_key(clips, SMALL) == key
+    assert store_key(clips, SMALL.making) == key
     y, sr = soundfile.read(clips.path[0])
     soundfile.write(clips.path[0], -y, sr)
-    assert store_key(clips, SMALL) != key
+    assert store_key(clips, SMALL.making) != key
 
 
 def test_a_rule_of_ones_own_that_changes_makes_other_tasks(tmp_path, monkeypatch):
@@ -723,9 +723,9 @@ def test_one_background_recording_needs_no_list(small, tmp_path):
     soundfile.write(tmp_path / "street.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 44100), 44100)
     clips, path = load_clips(small), str(tmp_path / "street.wav")
     assert (
-        store_key(clips, Settings(background=path))
-        == store_key(clips, Settings(background=(path,)))
-        != store_key(clips, Settings())
+        store_key(clips, Settings(background=path).making)
+        == store_key(clips, Settings(background=(path,)).making)
+        != store_key(clips, Settings().making)
     )
 
 

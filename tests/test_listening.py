@@ -274,7 +274,7 @@ def test_other_background_recordings_are_not_passed_off(run, tmp_path):
 
 def test_a_store_of_another_version_is_silent(store):
     class Other:
-        samples = store.samples
+        samples, clips = store.samples, store.clips
 
         class array:
             attrs = {"metaug": {**store.array.attrs["metaug"], "version": -1}}
@@ -528,7 +528,9 @@ def test_background_recordings_that_have_moved_leave_their_sounds_silent(tmp_pat
     soundfile.write(noise, np.random.default_rng(0).uniform(-0.1, 0.1, 44100), 44100)
     samples = pd.DataFrame({"deformation": ["original", "bgnoise"]})
     made = SimpleNamespace(
-        array=SimpleNamespace(attrs=dict(metaug=store_attrs(background=str(noise)))), samples=samples
+        array=SimpleNamespace(attrs=dict(metaug=store_attrs(background=str(noise)))),
+        samples=samples,
+        clips=pd.DataFrame(),
     )
     assert why_silent(made, (str(noise),)) == {}
     noise.unlink()
