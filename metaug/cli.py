@@ -1,5 +1,7 @@
 "The `metaug` command: thin, no logic; every command is a function of the package."
 
+# Longer than 350 lines: one function for each command, most of it their help.
+
 import errno
 import json
 import sys
