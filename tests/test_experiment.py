@@ -744,11 +744,13 @@ def test_epochs_as_the_paper_counts_them_and_the_classifiers_own_network(small, 
     for (arm, _, _), task in outcome.graph.classifiers.items():
         folder = task.folder(outcome.cache)
         counts, judged = json.loads((folder / "counts.json").read_text()), outcome.acceptance
-        judged = judged[judged.net.eq("classifier" if arm.scheme == "classifier" else "npair")]
-        chosen = {"none": 0, "classifier": judged.accepted.sum(), "weight": judged.own_votes.gt(0).sum()}[arm.scheme]
+        judged = judged[judged.net.eq("classifier" if arm.scheme.name == "classifier" else "npair")]
+        chosen = {"none": 0, "classifier": judged.accepted.sum(), "weight": judged.own_votes.gt(0).sum()}[
+            arm.scheme.name
+        ]
         assert counts["steps"] == 2 * -(-(16 + chosen) // 32), arm
         weights = {"none": 0, "classifier": judged.accepted.sum(), "weight": (judged.own_votes / judged.k).sum()}[
-            arm.scheme
+            arm.scheme.name
         ]
         assert counts["n_train"] == pytest.approx(16 + weights)
     nets = {task.inputs["net"]: task.folder(outcome.cache) for task in outcome.graph.stages["metric nets"]}
