@@ -1,6 +1,7 @@
 "What tests share: one thread for numerical libraries, the project's folder, real recordings where they are."
 
 import os
+import shutil
 from pathlib import Path
 
 # Before numpy or torch are imported: tests run beside each other on few cores.
@@ -17,6 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def root() -> Path:  # the project's folder
     "The folder that holds settings.ini."
     return ROOT
+
+
+def copy_project(folder: Path) -> Path:  # the copy
+    "Copy the project into a folder, without what can be made again."
+    made = ".git .venv _docs _proc api runs __pycache__ .ipynb_checkpoints .pytest_cache *.egg-info"
+    return Path(shutil.copytree(ROOT, folder / "metaug", ignore=shutil.ignore_patterns(*made.split())))
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from urllib.parse import urldefrag
 
 import pandas as pd
 import pytest
+from conftest import copy_project
 from test_listening import HOSTILE, make_run
 
 from metaug.listening import listening_page
@@ -249,23 +250,7 @@ def served(folder):  # address
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     "The site as `make docs` builds it without Quarto, from a copy of the project."
-    copy = tmp_path_factory.mktemp("site") / "metaug"
-    shutil.copytree(
-        ROOT,
-        copy,
-        ignore=shutil.ignore_patterns(
-            ".git",
-            ".venv",
-            "_docs",
-            "_proc",
-            "api",
-            "runs",
-            "__pycache__",
-            ".ipynb_checkpoints",
-            ".pytest_cache",
-            "*.egg-info",
-        ),
-    )
+    copy = copy_project(tmp_path_factory.mktemp("site"))
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", BIN / "smalldocs", "render", "."],

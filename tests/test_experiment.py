@@ -521,30 +521,20 @@ def test_an_embedding_of_ones_own_that_learns_as_npair_does_comes_to_the_same(sm
         run("unknown")
 
 
+def one_fold(data, out):  # words of a command
+    "The command that does what `outcome` did."
+    schemes = "--schemes none,brute,metric,random --k 3"
+    return f"run {schemes} --folds 1 --valid-folds 1 --epochs 1 --metric-epochs 2 --jobs 1".split() + [
+        "--data",
+        data,
+        "--out",
+        out,
+    ]
+
+
 def test_run_makes_each_fold_a_notebook_with_the_same_numbers(small, outcome, tmp_path):
     (tmp_path / "cache").symlink_to(outcome.cache)
-    ran = metaug(
-        "run",
-        "--data",
-        small,
-        "--schemes",
-        "none,brute,metric,random",
-        "--k",
-        "3",
-        "--folds",
-        "1",
-        "--valid-folds",
-        "1",
-        "--epochs",
-        "1",
-        "--metric-epochs",
-        "2",
-        "--jobs",
-        "1",
-        "--out",
-        tmp_path,
-        "--notebooks",
-    )
+    ran = metaug(*one_fold(small, tmp_path), "--notebooks")
     assert ran.exit_code == 0, ran.output
     assert f"Notebooks: {tmp_path / 'fold01.ipynb'}" in ran.stdout
     whole, one = (
@@ -584,27 +574,7 @@ def test_a_failed_task_names_itself_and_the_others_go_on(small, outcome, tmp_pat
 
     monkeypatch.setitem(experiment_module.WORK, "classifier", (fails, version))
     shutil.copytree(outcome.cache, tmp_path / "cache", ignore=shutil.ignore_patterns("classifier"))
-    options = [
-        "run",
-        "--data",
-        small,
-        "--schemes",
-        "none,brute,metric,random",
-        "--k",
-        "3",
-        "--folds",
-        "1",
-        "--valid-folds",
-        "1",
-        "--epochs",
-        "1",
-        "--metric-epochs",
-        "2",
-        "--jobs",
-        "1",
-        "--out",
-        tmp_path,
-    ]
+    options = one_fold(small, tmp_path)
     ran = metaug(*options)
     assert (
         ran.exit_code == 1

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from conftest import copy_project
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -251,20 +252,7 @@ def test_each_module_has_its_notebook():
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:  # a copy of the project after `make prepare`
     "Do in a copy what `make prepare` does here."
-    copy = tmp_path_factory.mktemp("prepared") / "metaug"
-    skip = shutil.ignore_patterns(
-        ".git",
-        ".venv",
-        "_docs",
-        "_proc",
-        "api",
-        "runs",
-        "__pycache__",
-        ".ipynb_checkpoints",
-        ".pytest_cache",
-        "*.egg-info",
-    )
-    shutil.copytree(ROOT, copy, ignore=skip)
+    copy = copy_project(tmp_path_factory.mktemp("prepared"))
     bin_ = Path(sys.executable).parent
     for command in (
         [sys.executable, ".ci/house.py", "tidy"],

@@ -16,7 +16,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from upath import UPath
 
-from .checks import InputError, need_rows
+from .checks import PARQUET_ERRORS, InputError, need_rows
 from .constants import SAMPLE_KEY, SOURCES
 from .files import _table, storage
 
@@ -63,8 +63,6 @@ def refuse_other_data(
             raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
 
 # %% ../../nbs/core/runs.ipynb #55fa35cc
-# what pyarrow raises on damaged files
-_PARQUET_ERRORS = (OSError, ValueError, LookupError, TypeError, NotImplementedError, OverflowError, MemoryError)
 _JUDGEMENT = [*SAMPLE_KEY, "test", "valid", "seed", "k", "net", "margin", "accepted"]
 
 
@@ -79,7 +77,7 @@ def _read_tables(
     for file in files:
         try:
             tables.append(pd.read_parquet(io.BytesIO(file.read_bytes())))
-        except _PARQUET_ERRORS as e:
+        except PARQUET_ERRORS as e:
             raise InputError(f"{file}: is no Parquet table ({e})") from e
     if not tables:
         return None

@@ -4,7 +4,7 @@ from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, MAX_SECONDS, SOURCES
 from ..core.files import cache_folder
 from .sounds import is_sound, read_audio, read_recording
-from .tables import MAX_ROWS, MAX_TABLE_BYTES, MAX_TEXT, PARQUET_ERRORS, check_parquet, read_table
+from .tables import MAX_ROWS, MAX_TABLE_BYTES, MAX_TEXT, check_parquet, read_table
 from .published import ARCHIVES, data_folders, download
 from .layouts import SOUND_SUFFIXES
 from .generated import GENERATED_LABELS, GENERATED_NOTE, GENERATED_VERSION, generate_clips
@@ -35,7 +35,6 @@ __all__ = [
     "MAX_TEXT",
     "NEAR_SILENT",
     "OFF_ZERO",
-    "PARQUET_ERRORS",
     "SOUND_SUFFIXES",
     "SOURCES",
     "VERY_SHORT",
