@@ -65,9 +65,8 @@ class OneLine(click.Group):
         except OSError as e:
             if e.errno in (None, errno.EPIPE):
                 raise
-            code, message = (
-                (2, f"{e.filename}: {e.strerror}") if e.filename else (1, e.strerror)
-            )  # without a name: a full disk
+            # without a name it is a full disk
+            code, message = (2, f"{e.filename}: {e.strerror}") if e.filename else (1, e.strerror)
         finally:
             warnings.formatwarning = before
         click.echo(f"metaug: {message}", err=True)
@@ -198,10 +197,8 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     gathered = augmentation.gather(wanted, originals, data=data, seed=seed, tell=click.echo)
     for note in gathered.notes:
         warnings.warn(note)
-    clips, sounding = (
-        augmentation.with_candidates(originals, gathered),
-        "rubberband" if engine == "spectral" else engine,
-    )
+    clips = augmentation.with_candidates(originals, gathered)
+    sounding = "rubberband" if engine == "spectral" else engine
     if audio:  # what can't be written is said before hours of work
         if Path(audio).resolve() == Path(store).resolve():
             raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")
@@ -266,8 +263,9 @@ def protocol_options(function):
                 type=Listed(str),
                 default="none,brute,metric,random",
                 show_default=True,
-                help="none brute class class-oracle metric random classifier weight only-<deformation>, "
-                "or module:name of your own",
+                help="none brute metric random class class-oracle classifier weight pretrained conformal-KEEP "
+                "only-<deformation>; RULE@JUDGE, e.g. metric@efficientat, for another judge; random:SCHEME for its "
+                "control, as many of each class and deformation by lot; or module:name of your own",
             ),
             click.option(
                 "--k", type=Listed(int), default="5", show_default=True, help="neighbours, for schemes that have them"

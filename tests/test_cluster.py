@@ -205,9 +205,8 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(five_folds, here, tmp_path
             start_new_session=True,
         )
         before = len(finished(out))
-        eventually(
-            lambda: process.poll() is not None or len(finished(out)) > before
-        )  # or nothing would be there to be kept
+        # or nothing would be there to be kept
+        eventually(lambda: process.poll() is not None or len(finished(out)) > before)
         time.sleep(chance.uniform(0, 6))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -69,9 +69,8 @@ STYLE = {
     "legend.fontsize": 11,
     "svg.hashsalt": "metaug",
 }
-DIFFERENCE = LinearSegmentedColormap.from_list(
-    "difference", ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"], N=257
-)  # odd: the middle colour is white
+_BLUE_TO_RED = ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"]
+DIFFERENCE = LinearSegmentedColormap.from_list("difference", _BLUE_TO_RED, N=257)  # odd: the middle colour is white
 
 # %% ../../nbs/analysis/drawing.ipynb #ee55d008
 _said_missing = set()  # letters that a warning has named already

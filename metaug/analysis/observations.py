@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AGAINST', 'plot_embedding', 'plot_tradeoff', 'plot_confusion_and_acceptance', 'plot_strength']
 
-# %% ../../nbs/analysis/observations.ipynb #None
+# %% ../../nbs/analysis/observations.ipynb #99aa00a3
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from matplotlib.patheffects import withStroke
 from .acceptance import STRENGTHS, acceptance_by_strength, confusion_and_acceptance, principal_plane
 from .drawing import _LARGEST, MARKERS, _axes, _colours, _name_points, _reach, _side_by_side, styled
 from .tables import _pick, _setting, summary
-from ..core.checks import InputError, need_rows
+from ..core.checks import InputError, need_rows, one_of
 from ..core.statistics import RankCorrelation, rank_correlation
 
 # %% ../../nbs/analysis/observations.ipynb #b9ed78bf
@@ -98,8 +98,7 @@ def plot_tradeoff(
 ) -> Axes:  # a mark with its 95% interval for each scheme
     """Draw accuracy against what it cost.
     Raises `InputError` if there is no such cost, or the table is empty, lacks a column or mixes collections."""
-    if against not in AGAINST:
-        raise InputError(f"against must be one of {', '.join(AGAINST)}, got {against}")
+    one_of("against", against, AGAINST)
     rows = summary(results).dropna(subset=[against]).reset_index(drop=True)
     if not len(rows):
         raise InputError(f"results must hold {against}, got none")

@@ -105,18 +105,21 @@ class Gathered(NamedTuple):
     notes: tuple[str, ...]  # what a person should hear
 
 
+_OF_DESCENT = ("path", "clip", "fold")  # columns
+
+
 def _descent(path):
     "What a table says of parents and folds, by whole path; a folder says nothing."
     path = Path(os.path.abspath(os.path.expanduser(path)))
     if path.is_dir():
         return pd.DataFrame(columns=["parent", "fold"])
     if path.suffix.lower() == ".parquet":
-        names = [name for name in ("path", "clip", "fold") if name in pq.read_schema(path).names]
+        names = [name for name in _OF_DESCENT if name in pq.read_schema(path).names]
         table = pq.read_table(path, partitioning=None, columns=names).to_pandas(ignore_metadata=True)
         table = table.astype(object).where(table.notna(), "").astype(str)
     else:
-        wanted = lambda name: name in ("path", "clip", "fold")  # noqa: E731
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", usecols=wanted)
+        how = dict(dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(path, usecols=lambda name: name in _OF_DESCENT, **how)
     if "path" not in table:
         return pd.DataFrame(columns=["parent", "fold"])
     table.index = [os.path.abspath(path.parent / name) for name in table.path]
@@ -278,9 +281,8 @@ def gather(
         return Gathered(pd.DataFrame(columns=columns), tuple(notes))
     table = pd.concat(rows, ignore_index=True)
     table = _with_folds(table.assign(source=copies_as_one_source(table)), clips, seed)
-    torn = (
-        table.groupby("fingerprint").fold.transform("nunique").gt(1)
-    )  # of several parents: one would train on another
+    # of several parents: one would train on another
+    torn = table.groupby("fingerprint").fold.transform("nunique").gt(1)
     if torn.any():
         notes.append(
             f"{torn.sum()} candidates are the same sounds in two folds and are left out, "

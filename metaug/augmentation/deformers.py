@@ -21,7 +21,7 @@ import soundfile
 from .background import load_background, mix, noise_segment
 from .engines import _need_program, compand, muda, rubber_band
 from .spectral import pitch_mel, stretch_mel
-from ..core.checks import InputError
+from ..core.checks import InputError, one_of
 from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_RATE, WEIGHTS
 from ..features.mel import log_mel
 
@@ -239,8 +239,7 @@ DEFORMERS = MappingProxyType(
 
 # %% ../../nbs/augmentation/deformers.ipynb #62f1a130
 def _checked_waveform(y, sr, engine):
-    if engine not in ENGINES:
-        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
+    one_of("engine", engine, ENGINES)
     if np.ndim(y) != 1 or not len(y):
         raise InputError(f"waveform must have shape (n,) with n > 0, got {np.shape(y)}")
     if not np.isfinite(y).all():

@@ -18,7 +18,7 @@ import numpy as np
 import pedalboard
 import soundfile
 
-from ..core.checks import InputError
+from ..core.checks import InputError, one_of
 from ..core.compiled import njit
 from ..core.constants import SAMPLE_RATE
 from ..datasets.sounds import pcm16
@@ -165,8 +165,7 @@ def compand(
     preset: str = "radio",  # one of muda's: radio, film standard, film light, music standard, music light, speech
 ) -> np.ndarray:  # waveform, (n,), float32
     "Compress as sox's `compand` does with a preset of muda. Raises `InputError` for a preset that muda does not have."
-    if preset not in muda.deformers.PRESETS:
-        raise InputError(f"preset must be one of {', '.join(muda.deformers.PRESETS)}, got {preset}")
+    one_of("preset", preset, muda.deformers.PRESETS)
     attack, decay, *_, delay = _preset(preset)
     y = pcm16(y)
     level = _follow(y, *(1 - np.exp(-1 / (sr * np.array([attack, decay])))))

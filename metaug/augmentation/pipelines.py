@@ -143,9 +143,7 @@ def _said(part):
 
 def parameters_of(
     pipeline,  # after a call
-) -> list[
-    dict
-]:  # a row a transform that was applied: `transform` and its parameters; empty if the pipeline says nothing
+) -> list[dict]:  # for each transform that was applied: `transform` and its parameters; may be empty
     "Give what a pipeline says that it did last."
     rows = [(getattr(part, "__name__", type(part).__name__), _said(part)) for part in _parts(pipeline)]
     return [

@@ -256,9 +256,8 @@ def _replayer(name, state, y, sr, engine, background, key, grid, notes):
         if "start" in state
         else drawn
     )
-    room = (
-        0 if sr == SAMPLE_RATE else -(-deformer._recording(state["filename"]).sr // sr)
-    )  # at another rate the sound's length is rounded
+    # at another rate the sound's length is rounded
+    room = 0 if sr == SAMPLE_RATE else -(-deformer._recording(state["filename"]).sr // sr)
     if abs(state.get("stop", segment["stop"]) - segment["stop"]) > room:
         raise InputError(
             f"state of BackgroundNoise: stop must be {segment['stop']} for this sound, got {state['stop']}"

@@ -26,7 +26,7 @@ from .background import load_background
 from .deformers import _apply, _box, _checked_waveform, sample_rng
 from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .pipelines import PipelineError
-from ..core.checks import InputError
+from ..core.checks import InputError, one_of
 from ..core.constants import ENGINES, SAMPLE_RATE
 from ..core.files import digest, refuse_private_memory, shared_use
 from ..core.process import in_parallel
@@ -104,9 +104,7 @@ def deform_clip(
     seed: int = 0,  # where chance comes from
     background=None,  # files or Recordings for bgnoise; none: generated
     grid: Grid = PAPER_GRID,  # which versions are made
-) -> tuple[
-    list[np.ndarray], list[dict]
-]:  # log-mels, (128, frames), dB, float32; rows of the samples table; 21 with the paper's grid
+) -> tuple[list[np.ndarray], list[dict]]:  # log-mels, (128, frames), dB, float32; rows of the samples table
     """Make a clip and its deformed versions as log-mels.
 
     A version that a pipeline of your own failed to make is left out, with a warning.
@@ -224,8 +222,7 @@ def augment(
 
     Raises `InputError` for a store that was made otherwise, and when clips could not be made; the others are kept.
     """
-    if engine not in ENGINES:
-        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
+    one_of("engine", engine, ENGINES)
     if jobs == 0:
         raise InputError("jobs must be >= 1, or negative to count from all cores, got 0")
     files = [background] if isinstance(background, (str, Path)) else background or ()

@@ -82,11 +82,15 @@ def _largest_prime(n):
 
 
 @lru_cache
-def _frame_length(semitones):
-    "Samples of a frame that is to be read as 1024, near enough and quick to transform."
-    exact = FRAME * 2 ** (semitones / 12)
+def _quick_length(exact):
+    "A length within 2 samples of an exact one, of those the quickest to transform."
     near = [n for n in range(int(exact) - 1, int(exact) + 3) if abs(n - exact) < 2]
     return min(near, key=lambda n: (_largest_prime(n), abs(n - exact)))
+
+
+def _frame_length(semitones):
+    "Samples of a frame that is to be read as 1024."
+    return _quick_length(FRAME * 2 ** (semitones / 12))
 
 # %% ../../nbs/augmentation/spectral.ipynb #e21de5bf
 PHASE_LOSS = 1.5  # dB that Rubber Band's R2 engine loses; measured on ESC-10, see above

@@ -148,11 +148,9 @@ def nearest(
     *,
     k: int,  # neighbours, 1..m
     chunk: int = 512,  # most queries at a time; changes speed and memory, never the result
-) -> tuple[
-    np.ndarray, np.ndarray
-]:  # indices into `reference`, int64, shape (n, k), nearest first; their cosine similarities, in -1..1, shape (n, k)
-    """Find the k references nearest to each query by cosine similarity (eq. 3), exactly; of equal ones the lower index
-    first.
+) -> tuple[np.ndarray, np.ndarray]:  # indices into `reference`, int64, and cosine similarities, -1..1; both (n, k)
+    """Find the k references nearest to each query by cosine similarity (eq. 3), exactly, the nearest first; of equal
+    ones the lower index.
     Raises `InputError` if the shapes or k don't fit."""
     query, reference, k = _fitting(query, reference, k)
     reference = unit_rows(reference, name="reference")

@@ -7,7 +7,6 @@ __all__ = ['MOST_NEIGHBOURS', 'Audit', 'write_audit_table', 'default_neighbours'
 
 # %% ../../nbs/curation/audit.ipynb #6e83fc9b
 import base64
-import csv
 import html as markup
 import warnings
 from pathlib import Path
@@ -20,10 +19,11 @@ from tqdm.auto import tqdm
 
 from ..augmentation.grids import Making
 from ..core.checks import InputError
-from ..core.files import write_atomic
+from ..core.files import write_atomic, write_csv
 from ..core.process import one_thread
 from .finding import Found, find
-from .manifest import _no_formulas
+from .manifest import _no_formulas, _records
+from .parts import _check_neighbours, _references
 from ..datasets.clips import load_clips
 from ..datasets.sounds import read_audio
 from ..experiment.checks import check_judge
@@ -109,9 +109,9 @@ class Audit(NamedTuple):
             judge=self.judge,
             judged=len(self.table),
             suspicious=int((~self.table.accepted).sum()),
-            worth=_json_rows(self.worth),
-            wrong=None if self.wrong is None else _json_rows(self.wrong),
-            recordings=_json_rows(self.table),
+            worth=_records(self.worth),
+            wrong=None if self.wrong is None else _records(self.wrong),
+            recordings=_records(self.table),
         )
 
 
@@ -124,13 +124,8 @@ def write_audit_table(
         audit.table.assign(nearest=audit.table.nearest.map("; ".join)),
         ["clip", "path", "label", "predicted", "nearest"],
     )
-    write_atomic(str(path), table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
+    write_csv(table, path)
     return Path(path)
-
-
-def _json_rows(table):
-    table = table.astype(object)
-    return table.where(table.notna(), None).to_dict("records")
 
 # %% ../../nbs/curation/audit.ipynb #df17201c
 MOST_NEIGHBOURS = 20
@@ -140,11 +135,8 @@ def default_neighbours(
     found: Found,  # what `find` gave
 ) -> int:  # 1 to `MOST_NEIGHBOURS`
     "Choose how many neighbours judge a recording: half of the fewest references that a class has."
-    clips, fewest = found.clips, 2 * MOST_NEIGHBOURS
-    for part, labels in found.parts.items():
-        outside = clips.label[clips.fold.ne(part)].value_counts()
-        fewest = min(fewest, int(outside[labels].min()))
-    return max(1, fewest // 2)
+    fewest = min(_references(found.clips, found.parts).values())
+    return max(1, min(fewest // 2, MOST_NEIGHBOURS))
 
 
 def judge(
@@ -152,8 +144,7 @@ def judge(
     candidates=None,  # sounds that claim one of these classes, likewise; None: the originals themselves are judged
     *,
     judge: str = "efficientat",  # or module:name of a function (samples, sample_rate) -> vector
-    k: int
-    | None = None,  # neighbours that vote; None: half of the fewest references of a class, at most `MOST_NEIGHBOURS`
+    k: int | None = None,  # neighbours that vote; None: half of a class's fewest references, at most `MOST_NEIGHBOURS`
     folds: int = 5,  # that are made of the originals where there are none
     seed: int = 0,  # by which they are made
     strict: bool = False,  # a file that can't be read is an error; otherwise it is left out
@@ -194,11 +185,8 @@ def _check_found(found, k):
         raise InputError(
             f"{found.source}: nothing can be judged: two classes need at least 2 clips each outside a fold"
         )
-    clips = found.clips
     k = default_neighbours(found) if k is None else k
-    least = min(int((clips.fold.ne(part) & clips.label.isin(labels)).sum()) for part, labels in found.parts.items())
-    if not 1 <= k <= least:
-        raise InputError(f"k must be from 1 to {least} (the clips outside a fold), got {k}")
+    _check_neighbours(found.clips, found.parts, k)
     return k
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..augmentation.grids import Making
-from ..core.checks import InputError
+from ..core.checks import InputError, one_of
 from ..core.plugins import source_digest
 from ..core.tasks import Task, run_tasks
 from .parts import _make_part, _part_roles, _part_vectors
@@ -53,8 +53,7 @@ class Judging(NamedTuple):
         "Give the same. Raises `InputError` for a judge or a rule that is unknown."
         if self.judge != "auto":
             check_judge(self.judge)
-        if self.rule not in RULES:
-            raise InputError(f"rule must be one of {', '.join(RULES)}, got {self.rule}")
+        one_of("rule", self.rule, RULES)
         if not isinstance(self.keep, (int, float)) or not 0 < self.keep < 1:
             raise InputError(f"keep must be more than 0 and less than 1, got {self.keep}")
         return self
@@ -197,10 +196,8 @@ def judge_parts(
 
     Raises `InputError` for a judge or rule that is unknown, `TaskError` if some work failed (the rest is kept)."""
     of = _Parts(parts, store, making, cache, jobs, progress)
-    if how.check().judge == "auto":
-        return _best(of, how)
-    judgement = _judgement(of, how)
-    warn_of_untrusted(judgement.worth, how.judge)
+    judgement = (_best if how.check().judge == "auto" else _judgement)(of, how)
+    warn_of_untrusted(judgement.worth, judgement.judge)
     return judgement
 
 
@@ -234,13 +231,11 @@ def _best(of, how):
         check_judge("efficientat")
     except InputError as e:
         warnings.warn(f"judge npair, since efficientat can't be had: {e}", stacklevel=3)
-        return judge_parts(*of[:3], how._replace(judge="npair"), cache=of.cache, jobs=of.jobs, progress=of.progress)
-    best = _judgement(of, how._replace(judge="efficientat"))
-    if _accuracy(best) < KNOWN:
-        other = _judgement(of, how._replace(judge="npair"))
-        best = max(best, other, key=_accuracy)
-    warn_of_untrusted(best.worth, best.judge)
-    return best
+        return _judgement(of, how._replace(judge="npair"))
+    ready = _judgement(of, how._replace(judge="efficientat"))
+    if _accuracy(ready) >= KNOWN:
+        return ready
+    return max(ready, _judgement(of, how._replace(judge="npair")), key=_accuracy)
 
 
 def _accuracy(judgement):

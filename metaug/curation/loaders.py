@@ -6,7 +6,6 @@
 __all__ = ['split', 'read_log_mel', 'Sounds', 'dataloaders', 'audio_folder', 'plain_csv']
 
 # %% ../../nbs/curation/loaders.ipynb #cba09d59
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 
 from ..core.checks import InputError
 from ..core.constants import PATCH
-from ..core.files import write_atomic
+from ..core.files import write_csv
 from .manifest import read_manifest
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
@@ -111,9 +110,7 @@ def audio_folder(
     if not manifest.path.str.endswith(".flac").all():
         raise InputError(f"{out}: holds log-mels, no sound; select with sound for an audio folder")
     table = manifest.rename(columns={"path": "file_name"})
-    write_atomic(
-        f"{out}/metadata.csv", table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode()
-    )
+    write_csv(table, f"{out}/metadata.csv")
     return Path(out) / "metadata.csv"
 
 
@@ -122,14 +119,12 @@ def plain_csv(
     path: str | Path,  # the table to write
     *,
     valid_fold: int | None = None,  # fold whose originals validate
-) -> (
-    pd.DataFrame
-):  # file label target subset; `target` counts the labels in their order, `subset` is training or validation
+) -> pd.DataFrame:  # file label target subset; target: number of the label, subset: training or validation
     "Write a table of files (whole paths), labels and class numbers."
     manifest = read_manifest(out)
     parts = [rows.assign(subset=name) for rows, name in zip(split(manifest, valid_fold), ("training", "validation"))]
     table, vocab = pd.concat(parts, ignore_index=True), sorted(manifest.label.unique())
     files = [str((Path(out) / p).resolve()) for p in table.path]
     table = pd.DataFrame(dict(file=files, label=table.label, target=table.label.map(vocab.index), subset=table.subset))
-    write_atomic(str(path), table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode())
+    write_csv(table, path)
     return table

@@ -6,7 +6,6 @@
 __all__ = ['safe_names', 'read_manifest']
 
 # %% ../../nbs/curation/manifest.ipynb #a9e6aaea
-import csv
 import hashlib
 import io
 import re
@@ -24,7 +23,7 @@ from ..augmentation.provenance import jams_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError, TaskError
 from ..core.constants import SAMPLE_KEY, SAMPLE_RATE
-from ..core.files import write_atomic
+from ..core.files import write_atomic, write_csv
 from ..core.process import in_parallel
 from ..datasets.sounds import _flac, read_audio
 
@@ -37,9 +36,8 @@ def _mark(name):
 
 
 def _plain_name(name):
-    plain = (
-        re.sub(r"[^\w ().+,&'-]+", "_", name)[:80].encode()[:150].decode(errors="ignore").strip(" .")
-    )  # 255 bytes are most for a file
+    plain = re.sub(r"[^\w ().+,&'-]+", "_", name)[:80].encode()[:150]  # of a file's name at most 255 bytes
+    plain = plain.decode(errors="ignore").strip(" .")
     plain = re.sub(r"^[-+'_. ]+", "", plain)
     return "_" + plain if not plain or _RESERVED.fullmatch(plain) else plain
 
@@ -92,11 +90,14 @@ def _no_formulas(table, texts):
     return table.assign(**{name: table[name].str.replace(_FORMULA, "'", regex=True) for name in texts})
 
 
+def _records(table):
+    "Rows as JSON has them: numbers of Python, None where there is none."
+    table = table.astype(object)
+    return table.where(table.notna(), None).to_dict("records")
+
+
 def _write_manifest(manifest, out):
-    write_atomic(
-        f"{out}/manifest.csv",
-        _no_formulas(manifest, _TEXTS).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").encode(),
-    )
+    write_csv(_no_formulas(manifest, _TEXTS), f"{out}/manifest.csv")
 
 
 def _whole_numbers(file, texts):
@@ -109,10 +110,8 @@ def _whole_numbers(file, texts):
 
 def read_manifest(
     out: str | Path,  # folder that `select` wrote
-) -> (
-    pd.DataFrame
-):  # path label fold source clip deformation level parameters votes, a row a file; `path` is relative to the folder
-    """List the files of a selection.
+) -> pd.DataFrame:  # path label fold source clip deformation level parameters votes, a row a file
+    """List the files of a selection; `path` is relative to its folder.
 
     Raises `InputError` if the folder has no manifest, or one that can't be read or leads out of the folder.
     """

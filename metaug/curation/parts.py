@@ -11,6 +11,7 @@ import json
 import numpy as np
 import pandas as pd
 
+from ..core.checks import InputError
 from ..core.plugins import check_source
 from ..experiment.work import embedding_learner
 from ..features.store import LogMelStore
@@ -26,14 +27,28 @@ from fastai.torch_core import default_device
 # %% ../../nbs/curation/parts.ipynb #f7c88cf1
 def judgeable(
     clips: pd.DataFrame,  # clips table
-) -> dict[
-    int, list[str]
-]:  # part → classes that can be judged there; parts with fewer than two such classes are missing
+) -> dict[int, list[str]]:  # part → classes that can be judged there; parts with fewer than two are missing
     "List for each fold the classes with a clip in it and two clips outside it."
     counts = pd.crosstab(clips.label, clips.fold)
     outside = counts.rsub(counts.sum(axis=1), axis=0)
     able = {int(fold): outside.index[outside[fold] >= 2].tolist() for fold in counts}
     return {fold: labels for fold, labels in able.items() if len(labels) >= 2 and counts.loc[labels, fold].any()}
+
+# %% ../../nbs/curation/parts.ipynb #c93f6d20
+def _references(clips, parts):
+    "Class → clips outside a part in which it is judged, at least."
+    outside = {}
+    for part, labels in parts.items():
+        others = clips.label[clips.fold.ne(part)].value_counts()
+        outside |= {label: min(int(others[label]), outside.get(label, len(clips))) for label in labels}
+    return outside
+
+
+def _check_neighbours(clips, parts, k):
+    "Refuse more neighbours than some part is compared with."
+    least = min(int((clips.fold.ne(part) & clips.label.isin(labels)).sum()) for part, labels in parts.items())
+    if not 1 <= k <= least:
+        raise InputError(f"k must be from 1 to {least} (the clips outside a fold), got {k}")
 
 # %% ../../nbs/curation/parts.ipynb #74d99482
 PATCHES = 32_000  # of all clips in a net's epochs, by default: 80 epochs for the 400 of ESC-10

@@ -6,7 +6,6 @@
 __all__ = ['Selection', 'acceptance_summary', 'select']
 
 # %% ../../nbs/07_curation.ipynb #454cff2e
-import csv
 import os
 import warnings
 from pathlib import Path
@@ -17,13 +16,14 @@ import pandas as pd
 from ..augmentation.candidates import gather, read_candidates, with_candidates
 from ..augmentation.grids import Making
 from ..augmentation.samples import prepare_store, store_key
-from ..core.checks import InputError
+from ..core.checks import InputError, one_of
 from ..core.constants import DEFORMATIONS, ENGINES
-from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic
+from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic, write_csv
 from .finding import Found, find, forecast
 from .judges import Judgement, Judging, judge_parts
-from .manifest import _manifest, _no_formulas, _write_all_mels, _write_all_sounds, _write_manifest
-from .parts import default_epochs
+from .manifest import _manifest, _no_formulas, _records
+from .manifest import _write_all_mels, _write_all_sounds, _write_manifest
+from .parts import _check_neighbours, _references, default_epochs
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
 from ..listening.webpage import page
@@ -34,8 +34,7 @@ def _check(found, out, k, epochs, engine):
     "Refuse what can't come to a result; say what stays unjudged."
     clips, parts = found.clips, found.parts
     refuse_among_sounds(Path(out), found.source)
-    if engine not in ENGINES:
-        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine}")
+    one_of("engine", engine, ENGINES)
     if epochs is not None and epochs < 1:
         raise InputError(f"epochs must be >= 1, got {epochs}")
     if clips.label.nunique() < 2:
@@ -47,22 +46,11 @@ def _check(found, out, k, epochs, engine):
             "nothing can be judged: two classes need at least 2 clips each outside a fold; "
             "more clips, or fewer of one source, are needed"
         )
-    least = min(int((clips.fold.ne(part) & clips.label.isin(labels)).sum()) for part, labels in parts.items())
-    if not 1 <= k <= least:
-        raise InputError(f"k must be from 1 to {least} (the clips outside a fold), got {k}")
+    _check_neighbours(clips, parts, k)
     warn_of_few_references(_references(clips, parts), k)
     _warn_of_unjudged(
         clips[[row.label not in parts.get(row.fold, ()) for row in clips.itertuples()]].label.value_counts()
     )
-
-
-def _references(clips, parts):
-    "Class → clips outside a part in which it is judged, at least."
-    outside = {}
-    for part, labels in parts.items():
-        others = clips.label[clips.fold.ne(part)].value_counts()
-        outside |= {label: min(int(others[label]), outside.get(label, len(clips))) for label in labels}
-    return outside
 
 
 def _warn_of_unjudged(counts):
@@ -92,9 +80,7 @@ class Selection(NamedTuple):
     judgement: Judgement  # what the judge said, and what it is worth
 
     @property
-    def summary(
-        self,
-    ) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation
+    def summary(self) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and one a deformation
         "Count what was accepted, class by class."
         return acceptance_summary(self.found.clips, self.acceptance)
 
@@ -124,12 +110,6 @@ class Selection(NamedTuple):
         )
 
 # %% ../../nbs/07_curation.ipynb #88595381
-def _records(table):
-    "Rows as JSON has them: numbers of Python, None where there is none."
-    table = table.astype(object)
-    return table.where(table.notna(), None).to_dict("records")
-
-
 def acceptance_summary(
     clips: pd.DataFrame,  # clips table
     judged: pd.DataFrame,  # acceptance table of one k
@@ -143,9 +123,8 @@ def acceptance_summary(
         parts = parts.reindex(columns=names)
         return clips.label.value_counts().sort_index().rename("clips").to_frame().join(table).join(parts.astype(float))
 
-    table = pd.concat(
-        [told(clips, judged), told(clips.assign(label="all"), judged.assign(label="all"))]
-    )  # a class may be called `all`
+    # sums apart, since a class may be called `all`
+    table = pd.concat([told(clips, judged), told(clips.assign(label="all"), judged.assign(label="all"))])
     return table.astype({"judged": "Int64", "accepted": "Int64"}).rename_axis("label").round(3)
 
 # %% ../../nbs/07_curation.ipynb #cb250ce2
@@ -173,8 +152,7 @@ class _Writing(NamedTuple):
         for name, table in tables.items():
             write_atomic(f"{self.out}/{name}.parquet", table.to_parquet())
         counts = _no_formulas(acceptance_summary(self.found.clips, self.judged).reset_index(), ["label"])
-        text = counts.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        write_atomic(f"{self.out}/summary.csv", text.encode())
+        write_csv(counts, f"{self.out}/summary.csv")
         _write_manifest(manifest, self.out)
         if report:
             self.report()
@@ -233,12 +211,13 @@ def select(
     if not isinstance(source, Found):
         found = find(source, folds=folds, seed=seed, strict=strict, progress=progress)
     _check(found, out, k, epochs, engine)
+    epochs = epochs or default_epochs(len(found.clips))
+    judging = Judging(judge, rule, keep, k, epochs, seed).check()
     for collection in wanted.collections:
         refuse_among_sounds(out, collection)
     gathered = gather(wanted, found.clips, data=found.source, seed=seed, strict=strict, tell=tell)
     clips = with_candidates(found.clips, gathered)
-    judging = Judging(judge, rule, keep, k, epochs or default_epochs(len(found.clips)), seed).check()
-    epochs, cache = epochs or default_epochs(len(found.clips)), Path(cache or out / ".metaug-cache")
+    cache = Path(cache or out / ".metaug-cache")
     about = dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, judge=judging.as_text())
     claim_folder(out, about | dict(clips=store_key(clips, making)), by="metaug select")
     if tell:

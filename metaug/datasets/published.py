@@ -169,9 +169,8 @@ def _filled(rows, column):
     return column in rows and rows[column].ne("").any()
 
 # %% ../../nbs/datasets/published.ipynb #2f152ecb
-_ESC10 = set(
-    "dog rain sea_waves crying_baby clock_tick sneezing helicopter chainsaw rooster crackling_fire".split()
-)  # as ESC-50 calls them
+# as ESC-50 calls them
+_ESC10 = set("dog rain sea_waves crying_baby clock_tick sneezing helicopter chainsaw rooster crackling_fire".split())
 _ESC50_NAME = re.compile(r"\d+-(\d+)-[A-Za-z]+-\d+\.\w+")
 
 

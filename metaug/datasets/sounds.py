@@ -140,8 +140,8 @@ def _check_streams(path, sound):
 # %% ../../nbs/datasets/sounds.ipynb #ac6b6195
 _KBITS = {
     True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # of MPEG 1, layer III
-    False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}  # of MPEG 2 and 2.5
+    False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # of MPEG 2 and 2.5
+}
 
 
 def _mp3_frame(head):

@@ -11,7 +11,7 @@ import warnings
 import pandas as pd
 
 from ..augmentation.candidates import gather, made_names, with_candidates
-from ..core.checks import InputError
+from ..core.checks import InputError, one_of
 from ..core.constants import BUDGETS, ENGINES
 from ..datasets.clips import load_clips
 from ..datasets.facts import usable
@@ -90,9 +90,7 @@ def _check_lists(settings):
 def _check_names(settings):
     "Names that must be known, and counts that must be positive."
     for name, known in (("recipe", RECIPES), ("budget", BUDGETS), ("engine", ENGINES)):
-        got = getattr(settings, name)
-        if got not in known:
-            raise InputError(f"{name} must be one of {', '.join(known)}, got {got}")
+        one_of(name, getattr(settings, name), known)
     for name in ("epochs", "metric_epochs", "per_clip"):
         got = getattr(settings, name)
         if got is not None and got < 1:

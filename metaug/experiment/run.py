@@ -29,8 +29,7 @@ def experiment(
     *,
     cache: str | Path = "runs/cache",  # folder or fsspec URL of stores and tasks; shared by all runs that name it
     jobs: int = -1,  # processes; -1 is one a core, or one for trainings where there is a graphics card
-    scheduler: str
-    | None = None,  # address of a Dask scheduler whose workers see `cache`; by default this machine works
+    scheduler: str | None = None,  # address of a Dask scheduler whose workers see `cache`; None: this machine works
     progress: bool = True,  # show bars with the time left
 ) -> Outcome:
     """Run the paper's experiment on a collection of sounds, from clips to tables; work in the cache is not done again.
@@ -48,9 +47,7 @@ def experiment(
         ResidentMels.of(open_store(cache, store))  # decoded once, before tasks do so side by side
         graph = Graph(store, clips.fold.unique().tolist(), settings)
         with where(gpu=True), patches_bar(graph, clips, cache, progress) as advance:
-            for (
-                stage,
-                tasks,
-            ) in graph.stages.items():  # metric nets, acceptance, classifiers, effects, class-conditional ones
+            # metric nets, acceptance, classifiers, effects, class-conditional classifiers
+            for stage, tasks in graph.stages.items():
                 run_tasks(tasks, cache, name=stage, jobs=jobs, progress=progress, finished=advance)
     return collect(graph, cache, data)

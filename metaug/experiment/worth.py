@@ -25,10 +25,9 @@ from fastai.torch_core import default_device
 def held_out_originals(
     graph: Graph,  # whose acceptance tasks are done
     cache: UPath,  # where they are
-) -> (
-    pd.DataFrame
-):  # a row an original, judge, k and pair: net k test valid part clip label predicted baseline margin votes seed
-    "Judge the originals as the candidates of their fold were judged, and by averaged log-mels beside."
+) -> pd.DataFrame:  # net k test valid part clip label predicted baseline margin votes seed
+    """Judge the originals as the candidates of their fold were judged, and by averaged log-mels beside.
+    A row is an original under one judge, k and pair of held-out folds."""
     tasks = graph.stages["acceptance"]
     if not tasks:
         return pd.DataFrame()

@@ -227,8 +227,7 @@ class LogMelStore:
         index: int,  # position in the clips table
         log_mels: list[np.ndarray],  # one a version, (128, frames), dB
         rows: list[dict],  # one a version, of the samples table
-        numbers: list[int]
-        | None = None,  # which version each is, rising from 0; those that could not be made are absent
+        numbers: list[int] | None = None,  # which version each is, rising from 0; None: all could be made
     ) -> None:
         """Write a clip's samples in one stroke.
 
@@ -286,9 +285,8 @@ class LogMelStore:
         done = [i for i in range(len(self.clips)) if i not in missing]
         table = pd.DataFrame([row for i in done for row in self._read_rows(i)])
         if not missing:
-            with contextlib.suppress(
-                OSError
-            ):  # a copy for quicker reading; the folder may be read-only, or the disk full
+            # a copy for quicker reading; the folder may be read-only, or the disk full
+            with contextlib.suppress(OSError):
                 write_atomic(f"{self.path}/samples.parquet", table.to_parquet())
         return table
 

@@ -132,9 +132,7 @@ def wrong_share(
     *,
     draws: int = 2000,  # from the posterior
     seed: int = 0,  # of the draws
-) -> (
-    pd.DataFrame
-):  # label deformation judged accepted wrong low high; the last three 0 to 1, nan where nothing can be said
+) -> pd.DataFrame:  # label deformation judged accepted wrong low high; the last three 0 to 1, or nan: not known
     """Estimate the share of wrong candidates by class and deformation, and over all.
     Raises `InputError` if a table lacks a column."""
     need_columns(judged, "judged", "clip label deformation predicted")

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.fft
 import soxr
 
-from ..augmentation.spectral import _largest_prime
+from ..augmentation.spectral import _quick_length
 from ..core.checks import InputError
 
 # %% ../../nbs/judging/front_end.ipynb #c24d9fee
@@ -85,12 +85,9 @@ def _emphasis_power(bins, length):
     return 1 + _EMPHASIS**2 - 2 * _EMPHASIS * np.cos(2 * np.pi * bins / length)
 
 
-@lru_cache(maxsize=64)
 def _length(semitones):
-    "Samples of the FFT that is read as one of 1024: within 2 of the exact number (4 cents) and quick."
-    exact = _FFT * 2 ** (semitones / 12)
-    near = [n for n in range(int(exact) - 1, int(exact) + 3) if abs(n - exact) < 2]
-    return min(near, key=lambda n: (_largest_prime(n), abs(n - exact)))
+    "Samples of the FFT that is read as one of 1024: within 2 of the exact number, which is 4 cents."
+    return _quick_length(_FFT * 2 ** (semitones / 12))
 
 
 @lru_cache(maxsize=64)

@@ -114,10 +114,8 @@ def _load_network(path, size, changed, sha256, device):
     return network.to(device, memory_format=torch.channels_last)
 
 
-def efficientat() -> (
-    nn.Sequential
-):  # log-mels (batch, 1, 128, frames) → (batch, 384, 4, ⌈frames / 32⌉); on fastai's default device
-    """Load EfficientAT `mn04_as` without its classifier, once in a process.
+def efficientat() -> nn.Sequential:  # log-mels (batch, 1, 128, frames) → (batch, 384, 4, ⌈frames / 32⌉)
+    """Load EfficientAT `mn04_as` without its classifier onto fastai's default device, once in a process.
 
     Raises `InputError` if the weights can't be had, or if the file's checksum is wrong."""
     path = weights_file()

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from ..core.checks import InputError
+from ..core.checks import InputError, one_of
 from ..core.process import keep_memory, one_thread
 from .batches import ResidentMels, Sampler, patch_dls, shuffled
 from .networks import classifier, predict
@@ -86,8 +86,7 @@ def learn_classifier(
 ) -> Trained:
     """Train the network of Table 1 and keep its best epoch for each held-out fold.
     Raises `InputError` for an unknown recipe or budget, and if `epochs` < 1."""
-    if recipe not in RECIPES:
-        raise InputError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe}")
+    one_of("recipe", recipe, RECIPES)
     if budget not in ("steps", "epochs"):
         raise InputError(f"budget must be steps or epochs, got {budget}")
     how = RECIPES[recipe]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.tables import deformation_order
-from ..core.checks import InputError, need_columns
+from ..core.checks import InputError, need_columns, one_of
 from ..core.constants import FRAME, SAMPLE_RATE
 from ..features.store import LogMelStore
 from .media import Medium, media_within_budget, why_silent
@@ -40,8 +40,7 @@ def _judgements_of_k(
     if "net" in acceptance and acceptance.net.nunique() > 1:
         nets = sorted(acceptance.net.unique(), key=lambda net: (net != "npair", net))
         acceptance = acceptance[acceptance.net.eq(nets[0])]  # what other embeddings judge are other tables
-    if k not in known:
-        raise InputError(f"k must be one of {', '.join(map(str, known))}, got {k}")
+    one_of("k", k, known)
     key = [*_SAMPLE, "test", "valid", "seed"]
     # folds run one by one share pairs
     rows = acceptance[acceptance.k.eq(k)].drop_duplicates([*key, "predicted", "margin"], ignore_index=True)

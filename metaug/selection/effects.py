@@ -47,9 +47,7 @@ def acceptance_by_class(
     unit: str = "clip",  # column that names the independent units, drawn again for the interval
     draws: int = 1000,  # of the bootstrap
     seed: int = 0,  # of the bootstrap
-) -> (
-    pd.DataFrame
-):  # k label judged accepted ratio low high; ratio and its 95% interval in 0..1; per k the classes, then `OVERALL`
+) -> pd.DataFrame:  # k label judged accepted ratio low high, the last three 0..1; per k the classes, then `OVERALL`
     "Compute the acceptance ratio of each class (Table 2)."
     how = dict(unit=unit, draws=draws, seed=seed)
     overall = _ratios(acceptance.assign(label=OVERALL), ["k", "label"], **how)
@@ -70,9 +68,7 @@ def by_class_deformation(
 # %% ../../nbs/selection/effects.ipynb #ec3eade4
 def neighbourhoods(
     acceptance: pd.DataFrame,  # acceptance table
-) -> (
-    pd.DataFrame
-):  # k accepted samples own similarity margin: means; own = share of the neighbours of the own class, 0..1
+) -> pd.DataFrame:  # k accepted samples own similarity margin, means; own: neighbours of the own class, 0..1
     "Describe what surrounds the accepted and the rejected samples."
     need_columns(acceptance, "acceptance", "k accepted own_votes similarity margin")
     _one_net(acceptance)
