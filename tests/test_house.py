@@ -290,6 +290,51 @@ def test_cells_have_their_own_stable_ids(path):
 
 
 @each_notebook
+def test_each_name_in_a_notebook_is_known_and_stands_for_one_thing(path):
+    "Slow cells run nowhere but where they were written, so what they lack is looked for in the text."
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", "F821,F811"]
+    said = subprocess.run([*ruff, "--output-format", "concise", path], capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout
+
+
+GIVES_NOTHING = (  # functions whose call may end a cell that shows nothing
+    "test_eq test_close test_ne test_warns assert_frame_equal cleanup insert write check run_tasks return_memory "
+    "simplefilter display"
+).split()
+
+
+def shows_something(code: str) -> bool:
+    "Whether a cell ends with a value that a notebook shows, as far as its text tells."
+    if re.search(r"^#\| *(export|include: false|hide|default_exp|exec: false|eval: false)", code, re.M):
+        return False
+    last = ast.parse(re.sub(r"^[%!].*$", "", code, flags=re.M)).body[-1:]
+    if code.rstrip().endswith(";") or not last or not isinstance(last[0], ast.Expr):
+        return False
+    value = last[0].value
+    called = value.func if isinstance(value, ast.Call) else None
+    return getattr(called, "attr", getattr(called, "id", "")) not in GIVES_NOTHING
+
+
+@each_notebook
+def test_what_a_cell_shows_is_stored(path):
+    cells = [c for c in json.loads(path.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+    lacking = [c["id"] for c in cells if shows_something("".join(c["source"])) and not c["outputs"]]
+    assert not lacking, f"{path.name}: run the cells {', '.join(lacking)} and keep their outputs"
+
+
+@pytest.mark.parametrize("code", ["1 + 1", "print(2)", "x = 1\nx", "#| slow\ntable.round(2)"])
+def test_cells_that_show_something_are_seen(code):
+    assert shows_something(code)
+
+
+@pytest.mark.parametrize(
+    "code", ["x = 1", "plot(x);", "test_eq(1, 1)", "#| export\nprint(1)", "tmp.cleanup()", "#| include: false\n1", ""]
+)
+def test_cells_that_show_nothing_pass(code):
+    assert not shows_something(code)
+
+
+@each_notebook
 def test_a_notebook_is_small(path):
     assert path.stat().st_size < 1_000_000
 

@@ -7,7 +7,6 @@ __all__ = ['deform', 'deform_clip', 'store_attrs', 'augment', 'sounds_digest', '
            'deforming_rate']
 
 # %% ../../nbs/02_augmentation.ipynb #6a21e3d6
-import hashlib
 import json
 import os
 import time
@@ -28,7 +27,7 @@ from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .pipelines import PipelineError
 from ..core.checks import InputError, one_of
 from ..core.constants import ENGINES, SAMPLE_RATE
-from ..core.files import digest, refuse_private_memory, shared_use
+from ..core.files import digest, file_digest, refuse_private_memory, shared_use
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
@@ -157,18 +156,10 @@ def store_attrs(
     return Making(engine, seed, background, grid).attrs()
 
 # %% ../../nbs/02_augmentation.ipynb #de6e894f
-@lru_cache(maxsize=None)
-def _content(path, size, changed):
-    """Digest of a file: the same recording is the same wherever and whenever it was copied. Size and time of change are
-    there so that a process reads a file again only then."""
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
 def _content_if_there(path):
     "The digest, or an empty text for a file that can't be read: another error names it."
     try:
-        return _content(path, os.path.getsize(path), os.path.getmtime(path))
+        return file_digest(path)
     except OSError:
         return ""
 
@@ -262,7 +253,7 @@ def store_key(
     Raises `OSError` if a file is gone."""
     columns = ["clip", "label", "fold", "source", *(["maker", "parent"] if "maker" in clips else [])]
     rows = clips[columns].astype(str).to_numpy().tolist()
-    return digest([making.attrs(), rows, [_content(p, os.path.getsize(p), os.path.getmtime(p)) for p in clips.path]])
+    return digest([making.attrs(), rows, [file_digest(path) for path in clips.path]])
 
 
 def prepare_store(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MARK', 'LOCK', 'storage', 'refuse_private_memory', 'cache_folder', 'is_full', 'write_atomic', 'write_csv',
-           'claim_folder', 'refuse_among_sounds', 'remove_partials', 'in_use', 'shared_use', 'sole_use', 'digest']
+           'claim_folder', 'refuse_among_sounds', 'remove_partials', 'in_use', 'shared_use', 'sole_use', 'digest',
+           'file_digest']
 
 # %% ../../nbs/core/files.ipynb #9f6e8f1d
 import csv
@@ -20,6 +21,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import filelock
@@ -291,3 +293,17 @@ def digest(
 ) -> str:  # 16 hexadecimal digits
     "Make a short name for a value, the same everywhere."
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+# %% ../../nbs/core/files.ipynb #f18c5d36
+@lru_cache(maxsize=1 << 16)
+def _digest_then(path, size, changed):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digest(
+    path: str | Path,  # of this machine
+) -> str:  # SHA-256, 64 hexadecimal digits
+    "Digest what a file holds. Raises `OSError` if it can't be read."
+    about = os.stat(path)
+    return _digest_then(os.fspath(path), about.st_size, about.st_mtime_ns)

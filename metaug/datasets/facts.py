@@ -13,7 +13,6 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 
 from ..core.checks import InputError
-from ..core.files import cache_folder
+from ..core.files import cache_folder, file_digest
 from .clips import _reason
 from .layouts import _note
 from .sounds import _open_sound
@@ -107,17 +106,10 @@ def _save_kept(keys):
             file.write(lines)
 
 
-@lru_cache(maxsize=1 << 16)
-def _content_key(path, size, changed):
-    "Digest of a file and its ending, by which headerless sound is known; read again only if the file changes."
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() + os.path.splitext(path)[1].lower()
-
-
 def _facts_now(path):
     try:
-        about = os.stat(path)
-        key = _content_key(os.fspath(path), about.st_size, about.st_mtime_ns) if os.path.isfile(path) else None
+        # headerless sound is known by its ending
+        key = file_digest(path) + os.path.splitext(path)[1].lower() if os.path.isfile(path) else None
     except OSError:
         key = None
     if key in _KEPT:
