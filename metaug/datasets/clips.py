@@ -196,19 +196,6 @@ def make_folds(
             fold[held_out] = i + 1
     return fold
 
-# %% ../../nbs/00_datasets.ipynb #cc60db40
-class Collection(NamedTuple):
-    "Hold clips, and what was found out on the way to them."
-
-    clips: pd.DataFrame  # the clips table
-    problems: list  # path and reason of files that are left out
-    loose: list  # paths of sounds that have no class
-    made_folds: bool  # whether the folds were drawn here
-    notes: list  # finding, clip and detail of what a person should hear of
-    passed_over: dict  # ending of files that hold no sound → how many there are
-    files: int  # rows that there were, with those left out
-    where: Path  # folder or table
-
 # %% ../../nbs/00_datasets.ipynb #d9e3b6e8
 def _as_clips(root, rows, seed, n_folds, check):
     "The clips table of rows that can be used."
@@ -247,6 +234,19 @@ def _locate(source, seed):
     )
 
 # %% ../../nbs/00_datasets.ipynb #3f0eaf58
+class Collection(NamedTuple):
+    "Hold clips, and what was found out on the way to them."
+
+    clips: pd.DataFrame  # the clips table
+    problems: list  # path and reason of files that are left out
+    loose: list  # paths of sounds that have no class
+    made_folds: bool  # whether the folds were drawn here
+    notes: list  # finding, clip and detail of what a person should hear of
+    passed_over: dict  # ending of files that hold no sound → how many there are
+    files: int  # rows that there were, with those left out
+    where: Path  # folder or table
+
+
 def read_collection(
     source: str | Path,  # as `load_clips` takes it
     *,

@@ -29,10 +29,6 @@ with filelock.FileLock(Path(tempfile.gettempdir()) / f"metaug-librosa-{getattr(o
     import librosa.core.audio
     import librosa.core.pitch  # and librosa.util.utils with it
 
-# %% ../../nbs/01_features.ipynb #416fd18b
-TOP_DB = 80  # dB under the peak; the paper names no floor, this is librosa's
-AMIN = 1e-10  # power that counts as silence: -100 dB, librosa's
-
 # %% ../../nbs/01_features.ipynb #487b0eb7
 @lru_cache
 def mel_filters(
@@ -47,6 +43,10 @@ def _window() -> np.ndarray:
     return scipy.signal.get_window("hann", FRAME).astype(np.float32)
 
 # %% ../../nbs/01_features.ipynb #8653a5ca
+TOP_DB = 80  # dB under the peak; the paper names no floor, this is librosa's
+AMIN = 1e-10  # power that counts as silence: -100 dB, librosa's
+
+
 def mel_db(
     frames: np.ndarray,  # (n, 1024), float32: windows of a waveform, not yet windowed
     *,
