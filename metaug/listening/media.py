@@ -85,13 +85,19 @@ def picture(
     return _webp(image, quality=40)
 
 # %% ../../nbs/listening/media.ipynb #9c0d0a62
+def _recorded(
+    store: LogMelStore,  # that the samples were judged from
+) -> set[str]:  # values of the column deformation
+    "Name the samples that are recordings as they are: originals, and candidates that came from elsewhere."
+    return {"original", *(store.clips.maker if "maker" in store.clips else ())}
+
+
 def why_silent(
     store: LogMelStore,  # that the samples were judged from
     background=(),  # sound files that bgnoise was made with; none: generated
 ) -> dict[str, str]:  # deformation → why its sounds cannot be made again
     "Find the deformations of a store whose sounds would come out otherwise than they were judged."
-    elsewhere = set(store.clips.maker) if "maker" in store.clips else set()  # what came from elsewhere is a recording
-    names = [name for name in store.samples.deformation.unique() if name not in {"original", *elsewhere}]
+    names = [name for name in store.samples.deformation.unique() if name not in _recorded(store)]
     made = dict(store.array.attrs["metaug"])
     try:
         grid = grid_of(made)
@@ -125,7 +131,9 @@ def _open_store_once(
 ) -> tuple[LogMelStore, pd.DataFrame, dict[str, str]]:  # store, its samples by row, path of each clip's recording
     "Open a store, once in a process."
     store = LogMelStore.open(path)
-    return store, store.samples.set_index("row"), dict(zip(store.clips["clip"], store.clips.path))
+    samples = store.samples.set_index("row")
+    samples["recorded"] = samples.deformation.isin(_recorded(store))
+    return store, samples, dict(zip(store.clips["clip"], store.clips.path))
 
 
 @lru_cache(maxsize=4)
@@ -138,7 +146,7 @@ def _recording(
 # %% ../../nbs/listening/media.ipynb #12e40985
 def _sample_sound(
     path: str,  # of the recording
-    sample,  # row of the samples table: clip deformation level
+    sample,  # row of the samples table: clip deformation level, and whether it is recorded
     attrs: dict,  # what the store was made with
     background,  # as for `why_silent`
 ) -> bytes:  # MP3
@@ -146,8 +154,7 @@ def _sample_sound(
     y, deformation = _recording(path), sample["deformation"]
     if deformation in ("stretch", "pitch1", "pitch2"):
         y = y[: 2 * PLAYED_SECONDS * SAMPLE_RATE]  # no slower than half, so that what is played is the same
-    grid = grid_of(attrs)
-    if deformation in grid.names:
+    if not sample["recorded"]:
         y = deform(
             y,
             deformation=deformation,
@@ -156,7 +163,7 @@ def _sample_sound(
             seed=attrs["seed"],
             clip=sample["clip"],
             background=background,
-            grid=grid,
+            grid=grid_of(attrs),
         )
     return mp3(y)
 
