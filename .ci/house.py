@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
-"""What keeps the house in order. It needs the standard library alone, ruff to format code, and latex2mathml for the equations of the site.
+"""What keeps the house in order. It needs the standard library alone, and ruff to format code; pages.py mends the built site.
 
 house.py tidy           format all code, and mend in the notebooks what no other tool mends (see `tidied`)
 house.py readme         write README.md from nbs/index.ipynb
 house.py lock           write requirements.lock from the running environment
-house.py site           after the site is built: its first page, and equations that need no network
 house.py links FOLDER   check every link and anchor inside a built site
 """
 
-import html
 import json
 import os
 import re
@@ -23,13 +21,6 @@ from urllib.parse import unquote, urlsplit
 ROOT = Path(__file__).resolve().parents[1]
 HIDE = re.compile(r"^#\|\s*hide\s*$", re.M)
 HIDDEN = re.compile(r"^#\|\s*(include:\s*false|hide\s*$|default_exp\b)", re.M)
-FONTS = re.compile(
-    r"@import\s+url\([^)]*//[^)]*\)\s*;?|@import\s+[\"'](?:https?:)?//[^\"']*[\"']\s*;?"
-)  # that themes fetch from another host; others are named beside them
-STYLE = """
-.sidebar-title a { color: inherit; }  /* it is black on dark */
-table.dataframe th, table.dataframe td { padding: 0.15em 0.6em; }
-"""
 LINK = re.compile(r"(\]\(|\b(?:src|href)=[\"'])(?![a-z]+:|#|/)([^)\"'\s]+)")
 
 
@@ -189,53 +180,6 @@ def lock_text() -> str:  # what requirements.lock must hold
 
 # ---------------------------------------------------------------- site
 
-MATHS = re.compile(r'(<span class="math (inline|display)">)\\[(\[](.*?)\\[)\]](</span>)', re.S)
-MATHS_SCRIPT = re.compile(
-    r'<script[^>]*src="https?://[^"]*(?:katex|mathjax)[^"]*"[^>]*></script>|<link[^>]*href="https?://[^"]*katex[^"]*"[^>]*>',
-    re.I,
-)
-
-
-def with_mathml(
-    page: str,  # HTML with TeX in it, as smalldocs and Pandoc write it
-    convert,  # from TeX and `inline` or `block` to MathML
-) -> str:  # the same with MathML, and without the scripts from elsewhere that drew the TeX
-    "Turn a page's equations into MathML, which browsers draw by themselves, offline too."
-
-    def one(m):
-        mathml = convert(html.unescape(m[3]).strip(), display="block" if m[2] == "display" else "inline")
-        return m[1] + mathml.replace("&#x029F5;", "&#x02216;") + m[4]  # a set minus that common fonts have
-
-    style = "<style>.math.display { overflow: auto hidden; padding-block: .4em; }</style>"
-    return MATHS_SCRIPT.sub("", MATHS.sub(one, page)).replace("</head>", style + "</head>", 1)
-
-
-def site() -> None:
-    "Mend a built site: equations, and a first page that leads to the index notebook, since the notebooks keep their folder."
-    out = ROOT / os.environ.get("QUARTO_PROJECT_OUTPUT_DIR", "_docs")
-    try:
-        from latex2mathml.converter import convert
-    except ImportError:
-        print(
-            "house.py: no latex2mathml here, so readers of the site need a network to see its equations",
-            file=sys.stderr,
-        )
-    else:
-        for path in out.rglob("*.html"):
-            page = path.read_text(encoding="utf-8")
-            if MATHS.search(page):
-                write(path, with_mathml(page, convert))
-    for path in out.rglob("*.css"):
-        css = FONTS.sub("", path.read_text(encoding="utf-8"))
-        write(path, css + STYLE if path.name == "smalldocs.css" else css)
-    for path in out.rglob("*.html"):  # or every page asks for /favicon.ico
-        page = path.read_text(encoding="utf-8")
-        if 'rel="icon"' not in page:
-            write(path, page.replace("</head>", '<link rel="icon" href="data:,">\n</head>', 1))
-    page = '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>metaug</title><link rel="icon" href="data:,">'
-    page += '<meta http-equiv="refresh" content="0; url=nbs/index.html"></head>\n<body><a href="nbs/index.html">metaug</a></body>\n</html>\n'
-    write(out / "index.html", page)
-
 
 class Page(HTMLParser):
     "The links and anchors of one HTML page."
@@ -302,8 +246,6 @@ def main(
             write(ROOT / "README.md", readme_text())
         case ["lock"]:
             write(ROOT / "requirements.lock", lock_text())
-        case ["site"]:
-            site()
         case ["links", folder]:
             found = broken_links(Path(folder))
             print(

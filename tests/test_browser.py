@@ -288,16 +288,135 @@ def test_every_page_of_the_site_loads_clean(browser, site):
     assert not found, "\n".join(found)
 
 
-def test_search_finds_npair_loss(browser, site):
-    browser.get(f"{site[1]}/nbs/index.html")
+@contextlib.contextmanager
+def seen_on(browser, *, width: int = 1280, scheme: str = "light"):
+    "Another window, and another choice of colours, for a while."
+    size = dict(width=width, height=900, deviceScaleFactor=1, mobile=False)
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    preferred = [dict(name="prefers-color-scheme", value=scheme)]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dict(features=preferred))
+    try:
+        yield browser
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dict(features=[]))
+
+
+def results_of(browser, query: str) -> list[str]:  # the results' titles and sections, as they come
+    "Search the site as a person does."
     until(browser, "document.readyState == 'complete' && document.querySelector('input[type=search]')")
-    browser.find_element("css selector", "input[type=search]").send_keys("npair_loss")
-    found = (
-        "[...document.querySelectorAll('.smalldocs-search-results a')].find(a => a.textContent.includes('npair_loss'))"
+    box = browser.find_element("css selector", "input[type=search]")
+    box.clear()
+    browser.execute_script("document.querySelector('.smalldocs-search-results').textContent = ''")
+    box.send_keys(query)
+    until(browser, "document.querySelectorAll('.smalldocs-search-results a').length")
+    return browser.execute_script(
+        "return [...document.querySelectorAll('.smalldocs-search-results a')].map(a => [...a.children].slice(0, 2).map(e => e.textContent).join(': '))"
     )
-    until(browser, found)
-    browser.execute_script(f"{found}.click()")
-    until(browser, "document.querySelector('main').textContent.includes('npair_loss')")
+
+
+@pytest.mark.parametrize(
+    "query, wanted",
+    [
+        ("install", "[Ii]nstall"),
+        ("how to install", "[Ii]nstall"),
+        ("my own sounds", "Your own sounds"),
+        ("rank loss", "The rank loss"),
+        ("pitch shift", "Augmentation"),
+        ("npair_loss", "npair_loss"),
+    ],
+)
+def test_search_finds(browser, site, query, wanted):
+    browser.get(f"{site[1]}/nbs/03_metric.html")
+    found = results_of(browser, query)
+    assert any(re.search(wanted, result) for result in found[:3]), found
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_search_can_be_read(browser, site, width, scheme):
+    with seen_on(browser, width=width, scheme=scheme):
+        browser.get(f"{site[1]}/nbs/03_metric.html")
+        if width < 600:
+            browser.find_element("css selector", "header .quarto-btn-toggle").click()
+            until(browser, "document.querySelector('input[type=search]').getBoundingClientRect().width > 100")
+        results_of(browser, "rank loss")
+        cut = browser.execute_script("""
+            const list = document.querySelector('.smalldocs-search-results'), r = list.getBoundingClientRect();
+            const inside = x => list.contains(document.elementFromPoint(x, r.top + 60));
+            return [r.left >= 0, r.right <= innerWidth, inside(r.left + 5), inside(r.right - 25)];""")
+        assert cut == [True] * 4
+        colours = browser.execute_script(
+            "const s = getComputedStyle(document.querySelector('input[type=search]')), c = document.createElement('canvas').getContext('2d');"
+            "return [s.color, s.backgroundColor].map(name => { c.fillStyle = getComputedStyle(document.body).backgroundColor; c.fillRect(0, 0, 1, 1); c.fillStyle = name; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data.slice(0, 3)]; })"
+        )
+        ink, ground = (sum(rgb) for rgb in colours)
+        assert abs(ink - ground) > 300 and (ink > ground) == (scheme == "dark"), colours
+
+
+WIDE = """
+    const shown = e => e.checkVisibility();
+    const hidden = [...document.querySelectorAll('main pre.cell-code > code')].filter(shown).filter(e => e.parentElement.scrollWidth > e.parentElement.clientWidth + 1);
+    const out = [...document.querySelectorAll('main table, main math, main img, main iframe, main audio, main pre')].filter(shown).filter(e => {
+        for (let p = e; p && p.tagName != 'MAIN'; p = p.parentElement) if (/auto|scroll/.test(getComputedStyle(p).overflowX)) return p.getBoundingClientRect().right > innerWidth + 1;
+        return e.getBoundingClientRect().right > innerWidth + 1; });
+    return [document.documentElement.scrollWidth <= innerWidth, hidden.length, out.map(e => e.outerHTML.slice(0, 80))];"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_runs_out_of_a_page(browser, site, width):
+    folder, address = site
+    found = []
+    with seen_on(browser, width=width):
+        for path in sorted((folder / "nbs").rglob("*.html")):
+            browser.get(f"{address}/{path.relative_to(folder).as_posix()}")
+            if (seen := browser.execute_script(WIDE)) != [True, 0, []]:
+                found.append(f"{path.stem}: {seen}")
+    assert not found, "\n".join(found)
+
+
+def test_lessons_show_no_wall_of_imports(browser, site):
+    for path in sorted((site[0] / "nbs").glob("0*.html")):
+        browser.get(f"{site[1]}/nbs/{path.name}")
+        shown = browser.execute_script(
+            "return [...document.querySelectorAll('main pre.cell-code')].filter(e => e.checkVisibility()).map(e => e.textContent)"
+        )
+        assert shown, path.name
+        assert not [code for code in shown if re.fullmatch(r"((import|from) .*\n?|\s)+", code)], path.name
+        browser.execute_script("document.querySelector('main summary').click()")
+        until(browser, "document.querySelector('main details[open] pre').checkVisibility()")
+
+
+def test_figures_are_dark_on_a_dark_page(browser, site):
+    filters = {}
+    for scheme in ("light", "dark"):
+        with seen_on(browser, scheme=scheme):
+            browser.get(f"{site[1]}/nbs/analysis/figures.html")
+            filters[scheme] = browser.execute_script(
+                "return [...document.querySelectorAll('main .cell-output-display img')].map(e => getComputedStyle(e).filter)"
+            )
+    assert set(filters["light"]) == {"none"} and all("invert" in f for f in filters["dark"])
+
+
+def test_every_page_names_the_next_one_and_says_what_it_is_about(site):
+    folder, _ = site
+    pages = sorted([*(folder / "nbs").rglob("*.html"), *(folder / "api").glob("*.html")])
+    text = {path: path.read_text(encoding="utf-8") for path in pages}
+    assert [p.name for p, page in text.items() if '<meta name="description"' not in page] == []
+    assert [p.name for p, page in text.items() if '<meta property="og:image"' not in page] == []
+    assert [
+        p.name
+        for p, page in text.items()
+        if "nav-page-next" not in page or 'class="nav-page nav-page-next"></div>' in page
+    ] == []
+    lessons = {p.name: page for p, page in text.items() if p.parent.name == "api" and 'class="lesson"' not in page}
+    assert set(lessons) <= {
+        "cli.html",
+        "moved.html",
+        "metaug.batches.html",
+        "metaug.metric.html",
+        "metaug.networks.html",
+    }
 
 
 def test_a_player_of_the_site_plays(browser, site):
