@@ -83,7 +83,7 @@ def default_exp(path: Path) -> list[str]:
 def wings() -> list[str]:
     "List the wings in the order of the sidebar, which is the order of imports."
     text = (ROOT / "_quarto.yml").read_text(encoding="utf-8")
-    return list(dict.fromkeys(re.findall(r"^ +- nbs/(\w+)/\w+\.ipynb$", text, flags=re.M)))
+    return list(dict.fromkeys(re.findall(r"^ +- nbs/(?!tutorials)(\w+)/\w+\.ipynb$", text, flags=re.M)))
 
 
 WINGS = wings()
@@ -163,10 +163,10 @@ def test_a_module_has_one_idea(path):
     )
 
 
-def test_the_sidebar_lists_each_room_once():
+def test_the_sidebar_lists_each_notebook_once():
     text = (ROOT / "_quarto.yml").read_text(encoding="utf-8")
-    rooms = [p.relative_to(ROOT).as_posix() for p in WRITERS if p not in LESSONS]
-    assert sorted(re.findall(r"^ +- (nbs/\w+/\w+\.ipynb)$", text, flags=re.M)) == sorted(rooms)
+    listed = re.findall(r"^ +(?:- |href: )(nbs/[\w/]+\.ipynb)$", text, flags=re.M)
+    assert sorted(listed) == sorted(p.relative_to(ROOT).as_posix() for p in NOTEBOOKS)
 
 
 @pytest.mark.parametrize(
