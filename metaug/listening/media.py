@@ -85,7 +85,7 @@ def picture(
     return _webp(image, quality=40)
 
 # %% ../../nbs/listening/media.ipynb #9c0d0a62
-def _recorded(
+def _recorded_names(
     store: LogMelStore,  # that the samples were judged from
 ) -> set[str]:  # values of the column deformation
     "Name the samples that are recordings as they are: originals, and candidates that came from elsewhere."
@@ -97,7 +97,7 @@ def why_silent(
     background=(),  # sound files that bgnoise was made with; none: generated
 ) -> dict[str, str]:  # deformation → why its sounds cannot be made again
     "Find the deformations of a store whose sounds would come out otherwise than they were judged."
-    names = [name for name in store.samples.deformation.unique() if name not in _recorded(store)]
+    names = [name for name in store.samples.deformation.unique() if name not in _recorded_names(store)]
     made = dict(store.array.attrs["metaug"])
     try:
         grid = grid_of(made)
@@ -132,7 +132,7 @@ def _open_store_once(
     "Open a store, once in a process."
     store = LogMelStore.open(path)
     samples = store.samples.set_index("row")
-    samples["recorded"] = samples.deformation.isin(_recorded(store))
+    samples["recorded"] = samples.deformation.isin(_recorded_names(store))
     return store, samples, dict(zip(store.clips["clip"], store.clips.path))
 
 
