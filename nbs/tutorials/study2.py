@@ -1,0 +1,194 @@
+"""Run the study's second part: when does it pay to let a judge choose?
+
+    python nbs/tutorials/study2.py pools           train what the committed tables lack, then write them
+    python nbs/tutorials/study2.py pools --write   only write what the cache holds already
+
+Parts: pools (a known share of wrong candidates). If interrupted, it resumes: finished trainings are in the cache under
+runs/study2, and rows in nbs/tutorials/data/study2_*.parquet are not trained again."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: two trainings side by side share no threads
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from upath import UPath
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import pools
+
+from metaug.augmentation.samples import prepare_store
+from metaug.core.files import write_atomic
+from metaug.core.tasks import run_tasks
+from metaug.datasets import load_clips
+from metaug.experiment import Graph, Settings, open_store
+from metaug.experiment.checks import checked_clips
+
+CACHE, DATA = UPath(HERE.parent.parent / "runs" / "study2"), HERE / "data"
+ARM = ["setting", "scheme", "k", "seed", "test", "valid"]  # what a classifier's rows are told by
+CHOOSING = ("metric", "random-by-class:metric", "pretrained", "random-by-class:pretrained")
+
+
+def known_rows(name):
+    "Rows of an earlier run, or None."
+    file = DATA / f"study2_{name}.parquet"
+    return pd.read_parquet(file) if file.exists() else None
+
+
+def write_rows(name, rows, on):
+    "Put rows into a committed table; they replace those of the same kind."
+    earlier = known_rows(name)
+    if earlier is not None:
+        kept = ~pd.MultiIndex.from_frame(earlier[on]).isin(pd.MultiIndex.from_frame(rows[on]))
+        rows = pd.concat([earlier[kept], rows], ignore_index=True)
+    rows = rows.sort_values(on, kind="stable").reset_index(drop=True)
+    write_atomic(str(DATA / f"study2_{name}.parquet"), rows.to_parquet(compression="zstd", index=False))
+
+
+def plain(scheme):
+    "The name of a scheme as the tables have it."
+    return "oracle" if scheme.startswith("pools:oracle") else scheme
+
+
+def told(setting, arm, test, valid):
+    "What tells a classifier's rows from those of others."
+    return dict(zip(ARM, (setting, plain(arm.scheme.name), arm.k or 0, arm.seed, test, valid)))
+
+
+def classifier_rows(graph, setting):
+    "Of each finished classifier of a graph: the probabilities of the test fold's clips, in 255ths."
+    for (arm, test, valid), task in graph.classifiers.items():
+        if not task.done(CACHE):
+            continue
+        table = pd.read_parquet(str(task.folder(CACHE) / "probabilities.parquet"))
+        table = table[table.fold.eq(test) & table.chosen_on.eq(valid)].reset_index(drop=True)
+        probabilities = np.rint(255 * np.stack(table.probabilities)).astype(np.uint8)
+        columns = {f"p{number}": column for number, column in enumerate(probabilities.T)}
+        yield table[["clip", "source", "label"]].assign(**told(setting, arm, test, valid), **columns)
+
+
+def untrained(graph, setting, part):
+    "Classifiers whose rows are neither in the committed table nor in the cache."
+    earlier = known_rows(part)
+    known = set() if earlier is None else set(earlier[ARM].drop_duplicates().itertuples(index=False, name=None))
+    wanted = {
+        task.key: task
+        for (arm, test, valid), task in graph.classifiers.items()
+        if tuple(told(setting, arm, test, valid).values()) not in known
+    }
+    return [task for task in wanted.values() if not task.done(CACHE)]
+
+
+def judged_rows(graph, setting):
+    "Of each clip and judge: how many candidates were judged, and accepted; in a pool by what they are."
+    samples = open_store(CACHE, graph.store).samples
+    samples = samples.assign(truth="right") if "truth" not in samples else samples
+    for task in graph.stages["acceptance"]:
+        if not task.done(CACHE):
+            continue
+        judged = pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet"))
+        judged = judged.merge(samples[["clip", "deformation", "level", "truth"]])
+        judged = judged.assign(setting=setting, judge=graph.net_of[task.key], seed=task.inputs["seed"])
+        yield judged.groupby(JUDGED, as_index=False).agg(judged=("accepted", "size"), accepted=("accepted", "sum"))
+
+
+JUDGED = ["setting", "judge", "seed", "clip", "label", "deformation", "truth"]
+
+
+def train(graph, setting, part, write_only):
+    "Train the classifiers of a graph that the table lacks, and put what is finished into the table."
+    todo = [] if write_only else untrained(graph, setting, part)
+    try:
+        run_tasks(todo, CACHE, name=f"{part}: {setting}", jobs=-1, progress=True)
+    finally:
+        if rows := list(classifier_rows(graph, setting)):
+            write_rows(part, pd.concat(rows, ignore_index=True), ARM)
+        if rows := list(judged_rows(graph, setting)):
+            judged = pd.concat(rows, ignore_index=True).groupby(JUDGED, as_index=False)[["judged", "accepted"]].sum()
+            write_rows(f"{part}_judged", judged, ["setting", "judge", "seed"])
+
+
+# ------------------------------------------------------------------ a known share of wrong candidates
+
+OF_NO_CLASS = ("car_horn", "gun_shot", "siren", "street_music")  # of UrbanSound8K: like none of ESC-10's classes
+MOST_OF_SOURCE = 4  # clips of a recording
+
+
+def recordings_of_no_class(clips, urbansound8k):
+    "Write the table of recordings that belong to no class, shared out over the folds by source; gives its path."
+    found = load_clips(urbansound8k, check=False)
+    found = found[found.label.isin(OF_NO_CLASS)].sort_values("clip").groupby("source").head(MOST_OF_SOURCE)
+    folds, labels = sorted(clips.fold.unique()), sorted(clips.label.unique())
+    sources = np.random.default_rng(0).permutation(sorted(found.source.unique()))
+    fold_of = {source: folds[at % len(folds)] for at, source in enumerate(sources)}
+    table = found[["path", "source"]].assign(
+        source="no_class " + found.source.astype(str),
+        fold=found.source.map(fold_of),
+        label=[labels[at % len(labels)] for at in range(len(found))],  # a table needs one; no training sees it
+    )
+    file = CACHE / "no_class.csv"
+    write_atomic(str(file), table.to_csv(index=False).encode())
+    return str(file)
+
+
+def base_graph(urbansound8k, seeds):
+    "The store of clips, versions and recordings of no class, with nets and embedding; gives key and graph."
+    clips = load_clips("esc10")
+    wanted = ("paper", recordings_of_no_class(clips, urbansound8k))
+    settings = Settings(("metric", "pretrained"), candidates=wanted, seeds=seeds)
+    all_clips = checked_clips("esc10", settings)
+    store = prepare_store(all_clips, settings.making, cache=CACHE)
+    graph = Graph(store, sorted(clips.fold.unique().tolist()), settings)
+    for stage in ("embedding", "metric nets"):
+        run_tasks(graph.stages[stage], CACHE, name=stage, jobs=-1, progress=True)
+    return graph
+
+
+def pool_graph(base, share, seed):
+    "The graph of a pool, with nets and embedding taken from the base store."
+    key = pools.make_pool(CACHE, base.store, share, seed)
+    alone = (*["none"] * (share == 0), "brute", *["pools:oracle_%d_%d" % (share, seed)] * (share > 0))
+    graph = Graph(key, base.folds, Settings((*alone, *CHOOSING), seeds=(seed,)))
+    nets = {(tuple(t.inputs["excluded"]), t.inputs["seed"]): t.key for t in base.stages["metric nets"]}
+    copied = [
+        replace(t, make=partial(pools.copy_net, nets[tuple(t.inputs["excluded"]), t.inputs["seed"]], base.store))
+        for t in graph.stages["metric nets"]
+    ]
+    vectors = partial(pools.copy_embedding, [t.key for t in base.stages["embedding"]])
+    copied += [replace(t, make=vectors) for t in graph.stages["embedding"]]
+    run_tasks(copied, CACHE, name="what the judges know", jobs=1, progress=False)
+    run_tasks(graph.stages["acceptance"], CACHE, name="acceptance", jobs=-1, progress=True)
+    return graph
+
+
+def run_pools(given):
+    "Train each scheme on each pool."
+    base = base_graph(given.urbansound8k, given.seeds)
+    for seed in given.seeds:
+        for share in given.shares:
+            train(pool_graph(base, share, seed), f"{share}% wrong", "pools", given.write)
+
+
+def numbers(text):
+    "Read numbers with commas between them."
+    return tuple(map(int, text.split(",")))
+
+
+PARTS = {"pools": run_pools}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=list(PARTS))
+    parser.add_argument("--write", action="store_true", help="only write what the cache holds")
+    parser.add_argument("--shares", type=numbers, default="50,25,0,75,10", help="percent of wrong candidates, in order")
+    parser.add_argument("--seeds", type=numbers, default="0,1")
+    parser.add_argument("--urbansound8k", default="urbansound8k", help="name, folder or table of clips")
+    given = parser.parse_args()
+    PARTS[given.part](given)
