@@ -3,14 +3,16 @@
     python nbs/tutorials/study2.py pools           train what the committed tables lack, then write them
     python nbs/tutorials/study2.py pools --write   only write what the cache holds already
 
-Parts: pools (a known share of wrong candidates). If interrupted, it resumes: finished trainings are in the cache under
-runs/study2, and rows in nbs/tutorials/data/study2_*.parquet are not trained again."""
+Parts: pools (a known share of wrong candidates), few (few labelled recordings and many of doubtful label), harsh (harsh
+deformations), urbansound8k (the paper's grid on the paper's collection). If interrupted, it resumes: finished trainings
+are in the cache under runs/study2, and rows in nbs/tutorials/data/study2_*.parquet are not trained again."""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: two trainings side by side share no threads
 
 import argparse
+import itertools
 import sys
 from dataclasses import replace
 from functools import partial
@@ -52,19 +54,29 @@ def write_rows(name, rows, on):
     write_atomic(str(DATA / f"study2_{name}.parquet"), rows.to_parquet(compression="zstd", index=False))
 
 
-def plain(scheme):
+def plain(scheme, setting=""):
     "The name of a scheme as the tables have it."
-    return "oracle" if scheme.startswith("pools:oracle") else scheme
+    return "oracle" if scheme.startswith("pools:oracle") or setting.endswith(RIGHT_ONES) else scheme
+
+
+RIGHT_ONES = ", right ones"  # ends the setting of a run that was given the right candidates alone
 
 
 def told(setting, arm, test, valid):
     "What tells a classifier's rows from those of others."
-    return dict(zip(ARM, (setting, plain(arm.scheme.name), arm.k or 0, arm.seed, test, valid)))
+    scheme = plain(arm.scheme.name, setting)
+    return dict(zip(ARM, (setting.removesuffix(RIGHT_ONES), scheme, arm.k or 0, arm.seed, test, valid)))
+
+
+def in_both_roles(graph):
+    "Classifiers of a graph by arm, test and validation fold; each serves in both roles of its two folds."
+    swapped = {(arm, valid, test): task for (arm, test, valid), task in graph.classifiers.items()}
+    return swapped | graph.classifiers
 
 
 def classifier_rows(graph, setting):
     "Of each finished classifier of a graph: the probabilities of the test fold's clips, in 255ths."
-    for (arm, test, valid), task in graph.classifiers.items():
+    for (arm, test, valid), task in in_both_roles(graph).items():
         if not task.done(CACHE):
             continue
         table = pd.read_parquet(str(task.folder(CACHE) / "probabilities.parquet"))
@@ -80,26 +92,36 @@ def untrained(graph, setting, part):
     known = set() if earlier is None else set(earlier[ARM].drop_duplicates().itertuples(index=False, name=None))
     wanted = {
         task.key: task
-        for (arm, test, valid), task in graph.classifiers.items()
+        for (arm, test, valid), task in in_both_roles(graph).items()
         if tuple(told(setting, arm, test, valid).values()) not in known
     }
     return [task for task in wanted.values() if not task.done(CACHE)]
 
 
+def with_truth(store):
+    "The samples of a store, and what each is: in a pool as it was drawn, else by the recording's own class."
+    samples = store.samples
+    if "truth" in samples:
+        return samples
+    own = store.clips.path.map(load_clips("esc10").set_index("path").label).fillna(store.clips.label)
+    wrong = set(store.clips["clip"][own.ne(store.clips.label)])
+    return samples.assign(truth=np.where(samples["clip"].isin(wrong), "other", "right"))
+
+
 def judged_rows(graph, setting):
-    "Of each clip and judge: how many candidates were judged, and accepted; in a pool by what they are."
-    samples = open_store(CACHE, graph.store).samples
-    samples = samples.assign(truth="right") if "truth" not in samples else samples
+    "Of each clip and judge: how many candidates were judged, and accepted, by what they are."
+    samples = with_truth(open_store(CACHE, graph.store))
     for task in graph.stages["acceptance"]:
         if not task.done(CACHE):
             continue
         judged = pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet"))
         judged = judged.merge(samples[["clip", "deformation", "level", "truth"]])
-        judged = judged.assign(setting=setting, judge=graph.net_of[task.key], seed=task.inputs["seed"])
+        told_by = dict(setting=setting, tests=str(graph.tests), judge=graph.net_of[task.key], seed=task.inputs["seed"])
+        judged = judged.assign(**told_by)
         yield judged.groupby(JUDGED, as_index=False).agg(judged=("accepted", "size"), accepted=("accepted", "sum"))
 
 
-JUDGED = ["setting", "judge", "seed", "clip", "label", "deformation", "truth"]
+JUDGED = ["setting", "tests", "judge", "seed", "clip", "label", "deformation", "truth"]
 
 
 def train(graph, setting, part, write_only):
@@ -110,9 +132,9 @@ def train(graph, setting, part, write_only):
     finally:
         if rows := list(classifier_rows(graph, setting)):
             write_rows(part, pd.concat(rows, ignore_index=True), ARM)
-        if rows := list(judged_rows(graph, setting)):
+        if not setting.endswith(RIGHT_ONES) and (rows := list(judged_rows(graph, setting))):
             judged = pd.concat(rows, ignore_index=True).groupby(JUDGED, as_index=False)[["judged", "accepted"]].sum()
-            write_rows(f"{part}_judged", judged, ["setting", "judge", "seed"])
+            write_rows(f"{part}_judged", judged, JUDGED[:4])
 
 
 # ------------------------------------------------------------------ a known share of wrong candidates
@@ -176,12 +198,97 @@ def run_pools(given):
             train(pool_graph(base, share, seed), f"{share}% wrong", "pools", given.write)
 
 
+# ------------------------------------------------------------------ collections as anybody has them
+
+
+def graph_of(data, settings):
+    "The graph of a run on a collection, with all that its classifiers need."
+    clips = checked_clips(str(data), settings)
+    store = prepare_store(clips, settings.making, cache=CACHE)
+    graph = Graph(store, sorted(clips.fold.unique().tolist()), settings)
+    for stage in ("embedding", "metric nets", "acceptance"):
+        if tasks := graph.stages.get(stage):
+            run_tasks(tasks, CACHE, name=stage, jobs=-1, progress=True)
+    return graph
+
+
+def run_harsh(given):
+    "The grid of harsh deformations alone, and with the paper's."
+    for candidates in (("harsh",), ("paper", "harsh")):
+        settings = Settings(("none", "brute", *CHOOSING), candidates=candidates, seeds=given.seeds)
+        train(graph_of("esc10", settings), "+".join(candidates), "harsh", given.write)
+
+
+def run_urbansound8k(given):
+    "The paper's grid on the paper's collection."
+    schemes = ("none", "brute", "metric", "random", "pretrained", "random:pretrained")
+    settings = Settings(schemes, seeds=given.seeds)
+    train(graph_of(given.urbansound8k, settings), "paper", "urbansound8k", given.write)
+
+
+# ------------------------------------------------------------------ few labelled recordings, many of doubtful label
+
+
+def labelled_few(clips, own, seed):
+    "Choose `own` clips of each class, by whole sources."
+    rng, chosen = np.random.default_rng([seed, own]), []
+    for _, of_class in clips.groupby("label"):
+        sizes = of_class.groupby("source").size()
+        left = own
+        for source in rng.permutation(sorted(sizes.index)):
+            if sizes[source] <= left:
+                chosen.append(source)
+                left -= sizes[source]
+    return clips.source.isin(chosen)
+
+
+def wrong_labels(clips, share, seed):
+    "Labels of which a share is another class's; what is wrong at a smaller share is wrong at a larger one too."
+    rng, classes = np.random.default_rng([seed, 2]), np.array(sorted(clips.label.unique()))
+    order, claimed = rng.permutation(len(clips)), clips.label.to_numpy(object).copy()
+    others = [rng.choice(classes[classes != label]) for label in clips.label]
+    wrong = order[: round(share / 100 * len(clips))]
+    claimed[wrong] = np.array(others, object)[wrong]
+    return claimed
+
+
+def few_tables(clips, pair, own, share, seed):
+    "Write originals, candidates and those of them that are right; gives their paths."
+    folder = CACHE / "few" / f"{own}-{share}-{pair[0]}{pair[1]}-{seed}"
+    held_out = clips.fold.isin(pair)
+    labelled = labelled_few(clips[~held_out], own, seed).reindex(clips.index, fill_value=True)
+    candidates = clips[~labelled]
+    claimed = candidates.assign(label=wrong_labels(candidates, share, seed))
+    right = claimed[claimed.label.eq(candidates.label)]
+    columns, files = ["path", "label", "fold", "source"], []
+    for name, table in {"originals": clips[labelled], "candidates": claimed, "right": right}.items():
+        files.append(folder / f"{name}.csv")
+        write_atomic(str(files[-1]), table[columns].to_csv(index=False).encode())
+    return [str(file) for file in files]
+
+
+def run_few(given):
+    "A few labelled clips a class, and the other recordings of the training folds, of which a share claims a wrong class."
+    clips = load_clips("esc10")
+    folds = sorted(clips.fold.unique().tolist())
+    chosen = ("metric", "pretrained", "random:pretrained")
+    for own, seed, share in itertools.product((8, 4, 16), given.seeds, given.shares):
+        for test, valid in zip(folds, [*folds[1:], folds[0]]):
+            originals, candidates, right = few_tables(clips, (test, valid), own, share, seed)
+            how = Settings(("brute",), k=(3,), seeds=(seed,), folds=(test,), valid_folds=1, candidates=(candidates,))
+            name = f"{own} clips, {share}% wrong"
+            schemes = (*["none"] * (share == 0), "brute", *chosen)
+            train(graph_of(originals, how._replace(schemes=schemes)), name, "few", given.write)
+            if share:
+                train(graph_of(originals, how._replace(candidates=(right,))), name + RIGHT_ONES, "few", given.write)
+
+
 def numbers(text):
     "Read numbers with commas between them."
     return tuple(map(int, text.split(",")))
 
 
-PARTS = {"pools": run_pools}
+PARTS = {"pools": run_pools, "few": run_few, "harsh": run_harsh, "urbansound8k": run_urbansound8k}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
