@@ -7,6 +7,8 @@ PYTHON ?=
 RUN_ARGS ?= run --data generated --folds 1 --valid-folds 1 --epochs 6 --metric-epochs 10 --out runs/generated
 TEST_ARGS ?=
 STUDY_ARGS ?=
+STUDY2 ?= pools few harsh urbansound8k
+STUDY2_ARGS ?=
 MUDA ?= muda==0.4.1
 
 BIN := $(VENV)/bin
@@ -19,7 +21,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test study docs lab prepare lock clean
+.PHONY: help venv run test study study2 docs lab prepare lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -72,6 +74,9 @@ study: $(STAMP) ## The study on ESC-10: seven to thirteen hours on two cores, go
 	mkdir -p runs
 	$(ONE_THREAD) METAUG_DATA="$${METAUG_DATA:+$$($(BIN)/python -c 'import os, sys; print(os.path.abspath(sys.argv[1]))' "$$METAUG_DATA")}" \
 	    $(BIN)/papermill nbs/tutorials/study.ipynb runs/study.ipynb --cwd nbs/tutorials -p run True $(STUDY_ARGS)
+
+study2: $(STAMP) ## Its second part, with doubtful candidates: about twenty hours on two cores, resumes where it was interrupted
+	@set -e; for part in $(STUDY2); do $(ONE_THREAD) $(BIN)/python nbs/tutorials/study2.py $$part $(STUDY2_ARGS); done
 
 docs: $(STAMP) ## Build the site into _docs, with Quarto where it is installed, else with smalldocs
 	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONWARNINGS=ignore; \
