@@ -24,7 +24,9 @@ def pools():
 
 
 @pytest.fixture(scope="module")
-def base(pools, tmp_path_factory):  # cache and key of a store of 12 clips with their versions, and 6 recordings of no class
+def base(
+    pools, tmp_path_factory
+):  # cache and key of a store of 12 clips with their versions, and 6 recordings of no class
     "Each sample's log-mel holds its own row."
     cache = tmp_path_factory.mktemp("cache")
     clips = [dict(clip=f"{label}/{fold}", label=label, fold=fold, maker="") for label in "abcd" for fold in (1, 2, 3)]
