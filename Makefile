@@ -4,6 +4,10 @@
 VENV ?= .venv
 # Empty: the first of python3.11, python3.12, python3.13 and python3 that is new enough.
 PYTHON ?=
+# CPU=1 leaves the packages of CUDA out; PIP_ARGS then names an index that has PyTorch's wheels for the CPU:
+# make venv CPU=1 PIP_ARGS="--extra-index-url URL"
+CPU ?=
+PIP_ARGS ?=
 RUN_ARGS ?= run --data generated --folds 1 --valid-folds 1 --epochs 6 --metric-epochs 10 --out runs/generated
 TEST_ARGS ?=
 STUDY_ARGS ?=
@@ -26,7 +30,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
 
-venv: $(STAMP) ## Set up: a virtual environment in .venv with the tested versions
+venv: $(STAMP) ## Set up: a virtual environment in .venv with the tested versions; small with CPU=1
 
 # An environment whose last install was cut off, or that has no working pip, is emptied and made anew:
 # half a package can look installed. muda goes in without its dependencies, since one of them, pysoundfile,
@@ -54,12 +58,13 @@ $(STAMP): requirements.lock settings.ini setup.py
 	fi; \
 	touch "$(UNDONE)"; \
 	echo "Installing the tested versions: some minutes the first time"; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
+	grep -vE '$(if $(CPU),^(cuda-|nvidia-|triton=),^$$)' requirements.lock > "$(VENV)/requirements.txt"; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r "$(VENV)/requirements.txt"; \
 	PYTHONPATH=.ci/muda "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(MUDA)"; \
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	"$(BIN)/python" -W ignore -c 'import ipykernel, librosa.core.pitch, muda, soundfile'; \
 	mv "$(UNDONE)" "$@"; \
-	echo "Ready: $(BIN)/metaug, and the kernel python3 for Jupyter and papermill"
+	echo "Ready: $(BIN)/metaug, and the kernel python3 for Jupyter and papermill ($$(du -sh "$(VENV)" | cut -f 1) in $(VENV))"
 
 run: $(STAMP) ## The main job: metric-learning selection on generated sounds, at most 5 minutes
 	$(BIN)/metaug $(RUN_ARGS)

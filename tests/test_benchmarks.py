@@ -61,7 +61,7 @@ def test_a_function_that_timed_itself_is_believed():
 def test_without_mudas_programs_its_pairs_alone_are_left_out(monkeypatch):
     monkeypatch.setattr(sound_room.shutil, "which", lambda program: None if program == "sox" else program)
     with pytest.raises(Missing, match="muda's programs sox"):
-        list(sound_room._clip_with_muda(np.zeros(8), 1, ("spectral",)))
+        list(sound_room._clip_with_muda(np.zeros(8), 1, ("spectral",), None))
 
 
 def test_what_is_missing_is_named_and_left_out(pairs):

@@ -139,7 +139,7 @@ def _follow(y, attack, decay):
     level, out = 1.0, np.empty(len(y), np.float32)
     for i in range(len(y)):
         step = abs(y[i]) - level
-        level += step * (attack if step > 0 else decay)
+        level = max(level + step * attack, level + step * decay)  # the right one of both, as attack is the quicker
         if level < 1e-20:
             level = 0.0  # no denormals in long silence
         out[i] = level
@@ -158,6 +158,33 @@ def _amplify(y, bits, delay, first, gains):
     return out
 
 # %% ../../nbs/augmentation/engines.ipynb #0c1da0e0
+class _Waveform:
+    "A waveform to look something up by: equal if all samples are."
+
+    def __init__(self, y):
+        self.y = y
+
+    def __hash__(self):
+        return len(self.y)
+
+    def __eq__(self, other):
+        return np.array_equal(self.y, other.y)
+
+
+@lru_cache(maxsize=1)
+def _kept_level(waveform, attack, decay):
+    return _follow(waveform.y, attack, decay)
+
+
+_LEVEL_KEPT = 60 * SAMPLE_RATE  # samples; a longer clip's level is followed again, and fills no memory
+
+
+def _level(y, sr, attack, decay):
+    "The level of a waveform; three of the paper's four presets have the same times, so the last one is kept."
+    rates = 1 - np.exp(-1 / (sr * np.array([attack, decay])))
+    return _kept_level(_Waveform(y), *rates) if len(y) <= _LEVEL_KEPT else _follow(y, *rates)
+
+
 def compand(
     y: np.ndarray,  # waveform, (n,), in [-1, 1]
     *,
@@ -168,7 +195,7 @@ def compand(
     one_of("preset", preset, muda.deformers.PRESETS)
     attack, decay, *_, delay = _preset(preset)
     y = pcm16(y)
-    level = _follow(y, *(1 - np.exp(-1 / (sr * np.array([attack, decay])))))
+    level = _level(y, sr, attack, decay)
     return _amplify(y, level.view(np.int32), int(delay * sr), *_gains(preset))
 
 # %% ../../nbs/augmentation/engines.ipynb #93d18ac2

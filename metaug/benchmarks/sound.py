@@ -11,10 +11,11 @@ import tempfile
 
 import librosa
 import numpy as np
+import scipy.fft
 import soundfile
 
 from ..augmentation.samples import deform, deform_clip
-from .timing import Missing, alternate
+from .timing import Fact, Missing, alternate
 from ..core.constants import DEFORMATIONS, FRAME, N_MELS, SAMPLE_RATE
 from ..features.mel import TOP_DB, log_mel
 
@@ -79,7 +80,7 @@ def _clip_with_librosa(y, runs):
         yield from alternate(lambda e=engine: _by_engine(y, e), lambda: _by_librosa(y), name=name, runs=runs)
 
 
-def _clip_with_muda(y, runs, engines):
+def _clip_with_muda(y, runs, engines, goal):
     missing = [program for program in ("rubberband", "sox") if not shutil.which(program)]
     if missing:
         raise Missing(f"muda's programs {', '.join(missing)}")
@@ -88,10 +89,28 @@ def _clip_with_muda(y, runs, engines):
         for engine in engines:
             ours = lambda e=engine: deform_clip(y, clip="a", engine=e, background=noise)
             name = ("clip", f"21 log-mels, {engine}", "muda and librosa", "clip")
-            yield from alternate(ours, lambda: _by_muda(y, noise), name=name, runs=runs)
+            timings = list(alternate(ours, lambda: _by_muda(y, noise), name=name, runs=runs))
+            yield from timings
+            if engine == "spectral":
+                times = float(np.median([timing.usual / timing.ours for timing in timings]))
+                yield Fact("clip", "21 log-mels, spectral: times muda and librosa", times, "×", at_least=goal)
+
+
+def _clip_with_ffts(y, runs):
+    "What the transforms alone take of a clip's log-mels: the frames lie ready, and nothing is done with the spectra."
+    ours = lambda: deform_clip(y, clip="a")[0]
+    frames = [np.ones((mel.shape[1], FRAME), np.float32) for mel in ours()]
+    ffts = lambda: [scipy.fft.rfft(of_sample, axis=-1) for of_sample in frames]
+    name = ("clip", "21 log-mels, spectral", "their FFTs alone", "clip")
+    timings = list(alternate(ours, ffts, name=name, runs=4 * runs))
+    yield from timings
+    times = float(np.median([timing.ours / timing.usual for timing in timings]))
+    yield Fact("clip", "21 log-mels, spectral: times their FFTs alone", times, "×", at_most=3.0)
 
 
 def _clip(quick):
     y, runs = _noise_sound(2 if quick else 5), 2 if quick else 5
+    yield from _clip_with_ffts(y, runs)
     yield from _clip_with_librosa(y, runs)
-    yield from _clip_with_muda(y, runs, ("spectral", "rubberband") if quick else ("spectral", "rubberband", "muda"))
+    engines = ("spectral", "rubberband") if quick else ("spectral", "rubberband", "muda")
+    yield from _clip_with_muda(y, runs, engines, None if quick else 80.0)

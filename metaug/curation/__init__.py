@@ -4,7 +4,7 @@ from ..core.moved import renamed
 from ..learning.training import StopEarly
 from .judges import RULES, Judgement, Judging, judge_parts
 from .audit import MOST_NEIGHBOURS, Audit, audit_page, default_neighbours, judge, write_audit_page, write_audit_table
-from .parts import MOST_PAIRS, PATCHES, PATIENCE, SCORINGS, default_epochs, judgeable
+from .parts import MOST_PAIRS, PATCHES, PATIENCE, QUICK, QUICK_PATCHES, SCORINGS, default_epochs, judgeable
 from .manifest import _write_sounds, read_manifest, safe_names
 from .finding import Found, find, forecast
 from .selecting import Selection, _check, acceptance_summary, select
@@ -16,6 +16,8 @@ __all__ = [
     "MOST_PAIRS",
     "PATCHES",
     "PATIENCE",
+    "QUICK",
+    "QUICK_PATCHES",
     "RULES",
     "SCORINGS",
     "Accepting",

@@ -96,10 +96,10 @@ def _timed(function):
 
 
 def _calibrate(clips, making):
-    "Seconds of work a second of sound: deforming, and one deformed sound that can be played."
-    y = middle_sound(clips)
-    sounding = _timed(lambda: mp3(deform(y, deformation="stretch", level=0, engine="rubberband")))
-    return 1 / deforming_rate(clips, making), sounding * SAMPLE_RATE / len(y)
+    "Seconds of work a second of sound, for deforming and for one deformed sound that can be played, and its bytes."
+    y, played = middle_sound(clips), []
+    sounding = _timed(lambda: played.append(mp3(deform(y, deformation="stretch", level=0, engine="rubberband"))))
+    return 1 / deforming_rate(clips, making), sounding * SAMPLE_RATE / len(y), len(played[0])
 
 
 def _embedding_seconds(clips, making, judge):
@@ -111,6 +111,9 @@ def _embedding_seconds(clips, making, judge):
     for _ in range(2):  # the first one loads the network
         taken = _timed(lambda: embed_versions(judge, y, versions, clip="", making=making))
     return taken * SAMPLE_RATE / len(y)
+
+
+_PAGE = 30e6 * 3 / 4  # bytes of sound that fit into report.html, which holds them as base64
 
 
 def forecast(
@@ -129,21 +132,22 @@ def forecast(
     "Estimate how long a selection takes here at most, after some seconds of calibration."
     clips, jobs = found.clips, joblib.effective_n_jobs(jobs)
     making = Making(engine, 0, background, grid)
-    deforming, sounding = _calibrate(clips, making)
+    deforming, sounding, size = _calibrate(clips, making)
     more, more_seconds = (0, 0.0) if found_sounds is None else (len(found_sounds), found_sounds.seconds.sum())
     seconds, samples = clips.seconds.sum(), len(clips) * grid.versions + more
     rows = {"deform": (f"{samples} samples", deforming * (seconds + more_seconds / grid.versions) / jobs)}
     if is_fixed(judge):
         rows["judge"] = (f"{samples} samples", _embedding_seconds(clips, making, judge) * seconds / jobs)
     else:
-        epochs, nets = epochs or default_epochs(len(clips)), max(1, len(found.parts))
+        epochs, nets = epochs or default_epochs(len(clips), judge), max(1, len(found.parts))
         patches = sum(_part_patches(clips, part, labels, epochs, grid) for part, labels in found.parts.items())
         rows["learn metrics"] = (f"{nets} nets, {int(patches)} patches", patches / training_rate() / min(jobs, nets))
     sounds = sounding * (seconds * (grid.versions - 1) + more_seconds) / jobs  # of all deformed samples
     if audio:
         rows["write sound"] = (f"at most {samples} files", sounds)
     if report:
-        rows["write report"] = (f"a page that plays at most {samples} sounds", sounds)
+        played = min(samples, int(_PAGE / size))
+        rows["write report"] = (f"a page that plays at most {played} sounds", sounds * played / samples)
     return pd.DataFrame(
         [dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()]
     )

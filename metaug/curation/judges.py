@@ -18,7 +18,7 @@ from ..augmentation.grids import Making
 from ..core.checks import InputError, one_of
 from ..core.plugins import source_digest
 from ..core.tasks import Task, run_tasks
-from .parts import _make_part, _part_roles, _part_vectors
+from .parts import QUICK, _make_part, _part_roles, _part_vectors
 from ..experiment.checks import check_judge
 from ..features.store import LogMelStore
 from metaug.judging.calibration import (
@@ -140,7 +140,9 @@ class _Parts(NamedTuple):
 # %% ../../nbs/curation/judges.ipynb #205a484a
 def _part_tasks(store, parts, epochs, seed, judge="npair"):
     how = dict(store=store, epochs=epochs, seed=seed)
-    if judge != "npair":
+    if judge == "npair":
+        how |= dict(rate=QUICK.lr)
+    else:
         rule = source_digest(judge)
         how |= dict(judge=judge) | ({"rule": rule} if rule else {})
     name = "metric net" if judge == "npair" else f"{judge} net"

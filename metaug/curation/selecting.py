@@ -211,7 +211,7 @@ def select(
     if not isinstance(source, Found):
         found = find(source, folds=folds, seed=seed, strict=strict, progress=progress)
     _check(found, out, k, epochs, engine)
-    epochs = epochs or default_epochs(len(found.clips))
+    epochs = epochs or default_epochs(len(found.clips), judge)
     judging = Judging(judge, rule, keep, k, epochs, seed).check()
     for collection in wanted.collections:
         refuse_among_sounds(out, collection)

@@ -183,6 +183,7 @@ def learn_metric(
     n_pairs: int | None = None,  # classes a batch; by default all
     every: int = 5,  # epochs between scores
     score: Callable | None = None,  # what makes an epoch the best one; by default `score_of` each held-out fold
+    recipe: Recipe = METRIC_RECIPE,  # optimiser and rate
     cbs: tuple = (),  # further fastai callbacks
 ) -> Trained:
     """Learn an encoder from the training folds (equation 2) and keep its best epoch for each held-out fold.
@@ -197,7 +198,7 @@ def learn_metric(
 
     with seeded(seed):
         network, keep = encoder(relu=relu), KeepBest(_scores_of(mels, training, held_out, score), every=every)
-        train(network, dls, epochs=epochs, loss=loss, recipe=METRIC_RECIPE, keep=keep, cbs=cbs)
+        train(network, dls, epochs=epochs, loss=loss, recipe=recipe, keep=keep, cbs=cbs)
     return Trained(network, keep, mels)
 
 # %% ../../nbs/03_metric.ipynb #0666e80f
