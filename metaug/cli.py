@@ -444,6 +444,11 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     help="of what is like the originals at least so much is kept, by conformal",
 )
 @click.option(
+    "--overrule",
+    type=click.Path(dir_okay=False),
+    help="CSV of your own decisions, as the page saves it: clip,deformation,level,decision (accept or reject)",
+)
+@click.option(
     "--epochs",
     type=int,
     help="of nets that are learned, at most; by default so many that they suit the number of clips",
@@ -471,6 +476,7 @@ def select(sounds, out, no_audio, as_json, **options):
       metaug select my_sounds --out filtered --judge efficientat
       metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5
       metaug select my_sounds --out filtered --candidates generated_sounds --candidates found.csv
+      metaug select my_sounds --out filtered --overrule overruled.csv
     """
     from metaug import curation
 

@@ -86,7 +86,8 @@ def test_every_row_is_a_file_and_every_file_a_row(made):
     manifest = read_manifest(made.out)
     assert {p.relative_to(made.out).as_posix() for p in made.out.rglob("*.flac")} == set(manifest.path)
     assert all((made.out / path).with_suffix(".jams").is_file() for path in manifest.path)
-    assert list(manifest) == ["path", "label", "fold", "source", "clip", "deformation", "level", "parameters", "votes"]
+    columns = "path label fold source clip deformation level parameters votes overruled"
+    assert list(manifest) == columns.split()
     pd.testing.assert_frame_equal(manifest, made.manifest.astype(manifest.dtypes.to_dict()))
 
 
@@ -574,3 +575,81 @@ def test_long_names_of_any_script_become_files(tmp_path):
     for file in files:
         features.write_atomic(f"{tmp_path}/{file}_pitch1_3.flac", b"sound")
     assert len(list(tmp_path.iterdir())) == 3
+
+
+# ---- people's decisions
+
+
+def files_of(out):
+    return {p.relative_to(out).as_posix() for p in out.rglob("*") if p.suffix in (".flac", ".npy", ".jams")}
+
+
+@pytest.fixture
+def decided(made, tmp_path):
+    "The same selection with an accepted sample rejected by a person, and a rejected one accepted."
+    judged = made.acceptance.sort_values(["clip", "deformation", "level"])
+    out, back = judged[judged.accepted].iloc[0], judged[~judged.accepted].iloc[0]
+    rows = [[r["clip"], r.deformation, r.level, d] for r, d in ((out, "reject"), (back, "Accept "))]
+    pd.DataFrame(rows, columns="clip deformation level decision".split()).to_csv(tmp_path / "ears.csv", index=False)
+    how = QUICK | dict(cache=made.out / ".metaug-cache")
+    plain = select(made.found, tmp_path / "out", **how)
+    before = files_of(plain.out)
+    after = select(made.found, tmp_path / "out", overrule=tmp_path / "ears.csv", **how)
+    return before, after, out, back
+
+
+def key_of(row):
+    return row["clip"], row.deformation, row.level
+
+
+def test_people_overrule_the_judge(decided):
+    before, after, out, back = decided
+    manifest = read_manifest(after.out)
+    rows = {key_of(row): row for _, row in manifest.iterrows()}
+    assert key_of(out) not in rows and rows[key_of(back)].overruled and manifest.overruled.sum() == 1
+    assert rows[key_of(back)].votes == back.votes, "the judge's votes stay"
+    judged = pd.read_parquet(after.out / "acceptance.parquet")
+    assert {key_of(row) for _, row in judged[judged.overruled].iterrows()} == {key_of(out), key_of(back)}
+    assert "Overruled by you: 1 accepted, 1 rejected" in after.text() and after.as_dict()["overruled"] == 2
+
+
+def test_the_folder_holds_what_people_decided(decided):
+    before, after, out, back = decided
+    named = {f"{path.rpartition('.')[0]}{end}" for path in after.manifest.path for end in (".flac", ".jams")}
+    assert files_of(after.out) == named and len(before - named) == 2 and len(named - before) == 2
+
+
+def test_without_the_table_the_judge_decides_again(made, decided):
+    _, after, _, _ = decided
+    again = select(made.found, after.out, **QUICK, cache=made.out / ".metaug-cache")
+    assert not again.manifest.overruled.any() and len(again.manifest) == len(made.manifest)
+    assert files_of(after.out) == {f"{p.rpartition('.')[0]}{e}" for p in made.manifest.path for e in (".flac", ".jams")}
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("clip,deformation,level\nlow/0,drc,0\n", "column decision is missing"),
+        ("clip,deformation,level,decision\n", "holds no rows"),
+        ("clip,deformation,level,decision\nlow/0,drc,0,perhaps\n", "row 1: decision must be one of accept, reject"),
+        ("clip;deformation;level;decision\nlow/0;drc;-1;accept\n", "row 1: level must be a whole number, got '-1'"),
+        ("clip,deformation,level,decision\nnone/0,drc,0,accept\n", "row 1: clip must be a clip of this selection"),
+        ("clip,deformation,level,decision\nlow/0,original,0,reject\n", "deformation must be a candidate's"),
+        ("clip,deformation,level,decision\nlow/0,drc,0,accept\nlow/0,drc,0,reject\n", "row 2: clip must have each"),
+        ("clip,deformation,level,decision\nlow/0,drc,9,accept\n", "row 1: sample must be one that was judged"),
+        ("\x00\x01", "not a CSV table"),
+    ],
+)
+def test_decisions_that_cannot_be_meant_are_refused(made, tmp_path, text, said):
+    (tmp_path / "ears.csv").write_text(text)
+    with pytest.raises(InputError, match="ears.csv: .*" + said) as told:
+        select(made.found, tmp_path / "out", overrule=tmp_path / "ears.csv", **QUICK, cache=made.out / ".metaug-cache")
+    assert "\n" not in str(told.value) and not (tmp_path / "out" / "manifest.csv").exists()
+
+
+def test_decisions_survive_a_spreadsheet(tmp_path):
+    "Names that a spreadsheet would run carry an apostrophe; semicolons and a mark are what Excel writes."
+    text = "\ufeffclip;deformation;level;decision;label\r\n'=1+1/a;drc;0;REJECT;x\r\n'@b;drc;1;accept;y\r\n"
+    (tmp_path / "ears.csv").write_bytes(text.encode())
+    table = curation.read_decisions(tmp_path / "ears.csv", ["=1+1/a", "@b"])
+    assert table["clip"].tolist() == ["=1+1/a", "@b"] and table.heard.tolist() == [False, True]

@@ -8,6 +8,7 @@ from .parts import MOST_PAIRS, PATCHES, PATIENCE, QUICK, QUICK_PATCHES, SCORINGS
 from .manifest import _write_sounds, read_manifest, safe_names
 from .finding import Found, find, forecast
 from .selecting import Selection, _check, acceptance_summary, select
+from .overruling import DECISIONS, apply_decisions, read_decisions
 from .loaders import Sounds, audio_folder, dataloaders, plain_csv, read_log_mel, split
 from .accepting import Accepting, Counted, NearReferences
 
@@ -23,6 +24,7 @@ __all__ = [
     "Accepting",
     "Audit",
     "Counted",
+    "DECISIONS",
     "Found",
     "Judgement",
     "Judging",
@@ -31,6 +33,7 @@ __all__ = [
     "Sounds",
     "StopEarly",
     "acceptance_summary",
+    "apply_decisions",
     "audio_folder",
     "audit_page",
     "dataloaders",
@@ -42,6 +45,7 @@ __all__ = [
     "judge_parts",
     "judgeable",
     "plain_csv",
+    "read_decisions",
     "read_log_mel",
     "read_manifest",
     "safe_names",

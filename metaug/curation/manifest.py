@@ -90,6 +90,11 @@ def _no_formulas(table, texts):
     return table.assign(**{name: table[name].str.replace(_FORMULA, "'", regex=True) for name in texts})
 
 
+def _unmarked(texts):
+    "Texts as they were before `_no_formulas`."
+    return texts.str.replace(r"^'(?=['=+\-@\t\r\n])", "", regex=True)
+
+
 def _records(table):
     "Rows as JSON has them: numbers of Python, None where there is none."
     table = table.astype(object)
@@ -108,9 +113,17 @@ def _whole_numbers(file, texts):
     return pd.to_numeric(texts.where(texts.ne(""), None)).astype("Int64")
 
 
+def _truth(file, texts):
+    "A column of True and False."
+    odd = ~texts.isin(["True", "False"])
+    if odd.any():
+        raise InputError(f"{file}: {texts.name} must be True or False, got {texts[odd].iloc[0]!r:.40}")
+    return texts.eq("True")
+
+
 def read_manifest(
     out: str | Path,  # folder that `select` wrote
-) -> pd.DataFrame:  # path label fold source clip deformation level parameters votes, a row a file
+) -> pd.DataFrame:  # path label fold source clip deformation level parameters votes overruled, a row a file
     """List the files of a selection; `path` is relative to its folder.
 
     Raises `InputError` if the folder has no manifest, or one that can't be read or leads out of the folder.
@@ -131,12 +144,13 @@ def read_manifest(
     if (wrong := table.path.map(leads_out)).any():
         raise InputError(f"{file}: {table.path[wrong].iloc[0]} leads out of the folder")
     numbers = {c: _whole_numbers(file, table[c]) for c in ("fold", "level", "votes")}
-    return table.assign(**numbers, **{c: table[c].str.replace(r"^'(?=['=+\-@\t\r\n])", "", regex=True) for c in _TEXTS})
+    overruled = _truth(file, table.overruled) if "overruled" in table else False  # earlier releases knew none
+    return table.assign(**numbers, **{c: _unmarked(table[c]) for c in _TEXTS}, overruled=overruled)
 
 # %% ../../nbs/curation/manifest.ipynb #ff107977
 def _manifest(clips, samples, judged, suffix, grid):
     "List originals and accepted samples in the order of the samples table; `clips` has those from elsewhere too."
-    kept = judged[judged.accepted][[*SAMPLE_KEY, "votes"]]
+    kept = judged[judged.accepted][[*SAMPLE_KEY, "votes", "overruled"]]
     table = samples.merge(kept, on=SAMPLE_KEY, how="left", validate="one_to_one")
     table = table[table.votes.notna() | table.deformation.eq("original")]
     known = clips.assign(suffix=clips.path.map(lambda path: Path(path).suffix))
@@ -146,10 +160,20 @@ def _manifest(clips, samples, judged, suffix, grid):
     stem = table["clip"].map(_file_names(clips, grid)) + ending
     copied = ~made_here & table.deformation.ne("original") & (suffix == ".flac")  # as it is
     table = table.assign(
-        path=stem + np.where(copied, table.suffix, suffix), parameters=table.state, votes=table.votes.astype("Int64")
+        path=stem + np.where(copied, table.suffix, suffix),
+        parameters=table.state,
+        votes=table.votes.astype("Int64"),
+        overruled=table.overruled.eq(True),
     )
-    columns = ["path", "label", "fold", "source", *SAMPLE_KEY, "parameters", "votes"]
+    columns = ["path", "label", "fold", "source", *SAMPLE_KEY, "parameters", "votes", "overruled"]
     return table[columns].reset_index(drop=True), table.row.to_numpy()
+
+# %% ../../nbs/curation/manifest.ipynb #0e7a1c0e
+def _remove_unselected(out, possible, manifest):
+    "Remove files of samples that were selected before and are not now; `possible`: the manifest with all judged."
+    for path in sorted(set(possible.path) - set(manifest.path)):
+        for file in (Path(out, path).with_suffix(".jams"), Path(out, path)):  # a sound without JAMS is written again
+            file.unlink(missing_ok=True)
 
 # %% ../../nbs/curation/manifest.ipynb #05c456ff
 _LOSSY = ("VORBIS", "OPUS", "MPEG")  # beginnings of subtypes that hold no more than 16 bits say

@@ -21,8 +21,9 @@ from ..core.constants import DEFORMATIONS, ENGINES
 from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic, write_csv
 from .finding import Found, find, forecast
 from .judges import Judgement, Judging, judge_parts
-from .manifest import _manifest, _no_formulas, _records
+from .manifest import _manifest, _no_formulas, _records, _remove_unselected
 from .manifest import _write_all_mels, _write_all_sounds, _write_manifest
+from .overruling import apply_decisions, read_decisions
 from .parts import _check_neighbours, _references, default_epochs
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
@@ -90,8 +91,15 @@ class Selection(NamedTuple):
         counts = f"{len(self.found.clips)} originals and {kept} of {len(self.acceptance)} judged deformed ones"
         there = [str(self.out / name) for name in ("manifest.csv", "report.html") if (self.out / name).exists()]
         lines = [self.summary.to_string(), self.judgement.text()]
+        lines += self._overruled_lines()
         lines += [f"{len(self.manifest)} samples: {counts}, in {self.out}", f"See {' and '.join(there)}"]
         return "\n".join(lines)
+
+    def _overruled_lines(self):
+        "What people decided otherwise than the judge."
+        of = self.acceptance[self.acceptance.overruled]
+        kept = int(of.accepted.sum())
+        return [f"Overruled by you: {kept} accepted, {len(of) - kept} rejected"] if len(of) else []
 
     def as_dict(self) -> dict:  # JSON
         "Report the same for machines."
@@ -100,6 +108,7 @@ class Selection(NamedTuple):
             clips=len(self.found.clips),
             judged=len(self.acceptance),
             accepted=int(self.acceptance.accepted.sum()),
+            overruled=int(self.acceptance.overruled.sum()),
             samples=len(self.manifest),
             by_class=_records(self.summary.reset_index()),
             judge=self.judgement.judge,
@@ -161,7 +170,10 @@ class _Writing(NamedTuple):
     def files(self, audio):
         "Sounds, or log-mels, of the originals and of what was accepted."
         clips, samples = self.clips, self.store.samples
-        manifest, rows = _manifest(clips, samples, self.judged, ".flac" if audio else ".npy", self.making.grid)
+        suffix, grid = ".flac" if audio else ".npy", self.making.grid
+        manifest, rows = _manifest(clips, samples, self.judged, suffix, grid)
+        possible, _ = _manifest(clips, samples, self.judged.assign(accepted=True), suffix, grid)
+        _remove_unselected(self.out, possible, manifest)
         if audio:
             _write_all_sounds(self.out, manifest, clips, samples, self.making, self.jobs, self.progress)
         else:
@@ -189,6 +201,7 @@ def select(
     judge: str = "npair",  # npair, classifier, efficientat, module:name of your own, or auto
     rule: str = "vote",  # vote, or conformal
     keep: float = 0.95,  # of what is like the originals, for conformal
+    overrule: str | Path | None = None,  # table of decisions that replace the judge's, see `read_decisions`
     epochs: int | None = None,  # of nets that are learned, at most; None: see `default_epochs`
     folds: int = 5,  # that are made where there are none
     jobs: int = -1,  # processes; -1 is one a core
@@ -217,6 +230,7 @@ def select(
         refuse_among_sounds(out, collection)
     gathered = gather(wanted, found.clips, data=found.source, seed=seed, strict=strict, tell=tell)
     clips = with_candidates(found.clips, gathered)
+    decisions = read_decisions(overrule, clips["clip"]) if overrule else None
     cache = Path(cache or out / ".metaug-cache")
     about = dict(version=1, k=k, engine=engine, audio=audio, seed=seed, epochs=epochs, judge=judging.as_text())
     claim_folder(out, about | dict(clips=store_key(clips, making)), by="metaug select")
@@ -228,6 +242,8 @@ def select(
     with sole_use(out, by="metaug select"):
         store = _made_store(clips, making, cache, jobs, progress)
         judgement = judge_parts(found.parts, store, making, judging, cache=cache, jobs=jobs, progress=progress)
+        judged = apply_decisions(judgement.acceptance, decisions, path=overrule)
+        judgement = judgement._replace(acceptance=judged)
         write = _Writing(out, found, clips, store, judgement, making, jobs, progress)
         return write.all(audio=audio, report=report)
 
