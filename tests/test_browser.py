@@ -19,9 +19,11 @@ from urllib.parse import urldefrag
 import pandas as pd
 import pytest
 from conftest import copy_project
-from test_listening import HOSTILE, make_run
+from test_listening import HOSTILE, judge_once, make_judged_by_hand, make_run, make_worth
 
-from metaug.listening import listening_page
+from metaug.curation import read_decisions
+from metaug.features import LogMelStore
+from metaug.listening import listening_page, page
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -86,8 +88,12 @@ def press(browser, keys: str):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> str:  # address of a report on disk
-    run = make_run(tmp_path_factory.mktemp("run"))
+def run(tmp_path_factory):  # folder of a run
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def report(run) -> str:  # address of a report on disk
     return listening_page(run, run / "report.html", max_mb=1.5, jobs=1).as_uri()
 
 
@@ -105,18 +111,19 @@ SELECTED = "document.querySelector('#list [aria-selected=true]').textContent"
 
 
 def cell(browser, label, deformation):
-    return next(
-        b
-        for b in browser.find_elements("css selector", "#map button")
-        if (b.get_attribute("data-label"), b.get_attribute("data-deformation")) == (label, deformation)
-    )
+    "A cell of the map, in the middle of the window."
+    buttons = browser.find_elements("css selector", "#map button")
+    names = browser.execute_script("return arguments[0].map(b => [b.dataset.label, b.dataset.deformation])", buttons)
+    found = buttons[names.index([label, deformation])]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+    return found
 
 
 def test_a_cell_lists_its_samples(opened):
     cell(opened, "plain", "stretch").click()
     named = [item.text for item in opened.find_elements("css selector", "#list .name")]
     assert named and all(name.startswith("plain, stretch × ") for name in named)
-    assert opened.find_element("id", "count").text.startswith(f"{len(named)} sample")
+    assert opened.find_element("id", "count").text.startswith(f"{len(named)} candidate")
     assert cell(opened, "plain", "stretch").get_attribute("aria-pressed") == "true"
     assert len(opened.find_elements("css selector", "#neighbours .sound")) == 5
 
@@ -164,7 +171,7 @@ def test_filters_and_order(opened):
     opened.execute_script(
         "document.getElementById('decision').value = 'accepted'; document.getElementById('margin').value = .05; document.getElementById('label').value = 'plain'; document.getElementById('order').dispatchEvent(new Event('input', {bubbles: true}))"
     )
-    assert re.match(r"\d+ sample|No sample fits", opened.find_element("id", "count").text)
+    assert re.match(r"\d+ candidates? of plain|No candidate of plain fits", opened.find_element("id", "count").text)
 
 
 def playing(browser):
@@ -216,16 +223,248 @@ def test_the_report_fits_and_can_be_read(opened, width, scheme):
         contrasts = opened.execute_script("""
             const rgb = text => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
             const ratio = (a, b) => { const [low, high] = [luminance(rgb(a)), luminance(rgb(b))].sort((x, y) => x - y); return (high + .05) / (low + .05); };
-            const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/, 0\\)$/.test(c)) return c; } };
-            return [...document.querySelectorAll('h1, p, #map button, #map th, #list span, #list li[aria-selected=true] span, #filters label, #keys li, #sample p, .sound button:enabled, .sound button span')].map(e => ratio(getComputedStyle(e).color, ground(e)));""")
+            const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/^rgba.*, 0\\)$/.test(c)) return c; } };
+            return [...document.querySelectorAll('h1, p, #map button, #map th, #list span, #list li[aria-selected=true] span, #filters label, #filters summary, #bar button, #bar span, #sample p, #verdict th, #verdict td, .axes span, .sound button:enabled, .sound button span')].map(e => ratio(getComputedStyle(e).color, ground(e)));""")
         assert len(contrasts) > 50 and min(contrasts) >= 4.5  # WCAG 2 AA
         unnamed = opened.execute_script(
-            "return [...document.querySelectorAll('button, select, input, img')].filter(e => !(e.textContent.trim() || e.ariaLabel || e.alt || e.labels?.length)).length"
+            "return [...document.querySelectorAll('button, select, input, img, [tabindex]:not([tabindex=\"-1\"])')].filter(e => !(e.textContent.trim() || e.ariaLabel || e.getAttribute('aria-labelledby') || e.alt || e.labels?.length)).length"
         )
         assert unnamed == 0
     finally:
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         opened.execute_cdp_cmd("Emulation.setEmulatedMedia", dict(features=[]))
+
+
+# ---------------------------------------------------------------- the page of a selection
+
+
+@pytest.fixture(scope="module")
+def selection(run, tmp_path_factory) -> tuple[str, pd.DataFrame]:  # address of its page, acceptance table
+    store = LogMelStore.open(str(run / "cache/stores/one"))
+    judged = judge_once(store, k=5)
+    path = tmp_path_factory.mktemp("selection") / "report.html"
+    text = page(judged, store, judge="efficientat", worth=make_worth(), data="my_sounds", max_mb=2.5)
+    path.write_text(text, encoding="utf-8")
+    return path.as_uri(), judged
+
+
+def load(browser, address):
+    "Load a page from disk afresh, even where only the state in its address differs."
+    browser.get("about:blank")
+    browser.get(address)
+    until(browser, "document.querySelectorAll('#list li').length > 0")
+
+
+@pytest.fixture
+def chosen(browser, selection):
+    "The page of a selection, with nothing overruled; at the end the console must be clean."
+    errors(browser)
+    load(browser, selection[0])
+    browser.execute_script("localStorage.clear()")
+    load(browser, selection[0])
+    yield browser
+    browser.execute_script("localStorage.clear()")
+    assert errors(browser) == []
+
+
+@contextlib.contextmanager
+def screen(browser, width, height, **how):
+    "A screen of another size."
+    how = dict(width=width, height=height, deviceScaleFactor=1, mobile=False) | how
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", how)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+IN_VIEW = """const inView = e => { const r = e.getBoundingClientRect(); return r.top >= -1 && r.bottom <= innerHeight + 1; };
+const all = (selector, root = document) => [...root.querySelectorAll(selector)]; """
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
+def test_the_first_view_is_the_verdict(chosen, selection, size):
+    judged = selection[1]
+    with screen(chosen, *size):
+        load(chosen, selection[0])
+        assert chosen.find_element("tag name", "h1").text.endswith(
+            f"{judged.accepted.sum()} of 480 candidates kept, {round(100 * judged.accepted.mean())}%"
+        )
+        assert chosen.execute_script(
+            IN_VIEW + "return scrollY == 0 && inView(all('h1')[0]) && all('#verdict .warning').every(inView)"
+        )
+        tops = "['h1', '#verdict', '#verdict table', '#map', '#filters', '#list'].map(s => all(s)[0].getBoundingClientRect().top)"
+        tops = chosen.execute_script(IN_VIEW + f"return {tops}")
+        assert tops == sorted(tops)
+
+
+def test_the_rejected_are_a_click_away(chosen):
+    chosen.find_element("id", "to-rejected").click()
+    assert {mark.text for mark in chosen.find_elements("css selector", "#list .rejected, #list .accepted")} == {"✗"}
+    assert chosen.execute_script(IN_VIEW + "return document.activeElement.id == 'list' && inView(all('#list li')[0])")
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
+def test_the_map_stays_when_a_cell_is_chosen(chosen, size):
+    with screen(chosen, *size):
+        cell(chosen, "plain", "stretch").click()
+        assert chosen.execute_script(IN_VIEW + "return all('#map button').every(inView) && inView(all('#list li')[0])")
+
+
+def test_sounds_and_neighbours_are_in_view_together_at_one_scale(chosen):
+    cell(chosen, "plain", "stretch").click()
+    found = chosen.execute_script(
+        IN_VIEW
+        + """return {seen: all('.sound button').every(inView), count: all('.sound').length,
+        heights: all('.picture').map(p => p.clientHeight), widths: all('.picture').map(p => p.clientWidth),
+        rate: all('.picture img').map(i => i.clientWidth / i.naturalWidth),
+        axes: all('.picture').map(p => [all('.x', p).length, all('.y', p).map(y => y.textContent).join()].join())};"""
+    )
+    assert found["seen"] and found["count"] == 7
+    assert len(set(found["heights"])) == 1 and max(found["widths"]) - min(found["widths"]) <= 1
+    assert max(found["rate"]) < 1.03 * min(found["rate"]), "a pixel is as many seconds in each"
+    [axes] = set(found["axes"])
+    assert axes.endswith("0.5k,1k,2k,4k,8k,16k") and int(axes.split(",")[0]) >= 3
+
+
+def test_neighbours_show_their_classes(chosen, selection):
+    judged = selection[1].set_index(["clip", "deformation", "level"])
+    cell(chosen, "plain", "bgnoise").click()
+    for _ in range(3):
+        s = chosen.execute_script("const s = shown[chosen]; return [s.source.clip, s.deformation, s.level]")
+        labels = [clip.rpartition("/")[0] for clip in judged.loc[tuple(s)].neighbours]
+        shown = chosen.find_elements("css selector", "#neighbours .sound button")
+        for label, button in zip(labels, shown, strict=True):
+            assert "✓✗"[label != "plain"] + " " + " ".join(label.split()) in " ".join(button.text.split())
+        press(chosen, "j")
+
+
+def test_deformations_are_explained(chosen):
+    cell(chosen, "plain", "drc").click()
+    assert "dynamic range compressed" in chosen.find_element("css selector", "#sample p").text
+    assert "dynamic range compressed" in chosen.find_element("id", "verdict").text
+
+
+def test_a_key_overrules_and_a_file_carries_it(chosen, selection, tmp_path):
+    address, judged = selection
+    how = dict(behavior="allow", downloadPath=str(tmp_path))
+    chosen.execute_cdp_cmd("Browser.setDownloadBehavior", how)
+    cell(chosen, HOSTILE[0], "bgnoise").click()
+    before = chosen.execute_script(f"return {SELECTED}")[0]
+    press(chosen, "x")
+    assert chosen.execute_script(f"return {SELECTED}")[0] == {"✓": "✗", "✗": "✓"}[before]
+    assert "overruled" in chosen.execute_script(f"return {SELECTED}")
+    assert "by you" in chosen.find_element("id", "decided").text
+    assert re.match("Overruled: .* by you. 1 overruled", chosen.find_element("id", "said").text)
+    press(chosen, "jxjxx")  # a second one; the third is taken back
+    load(chosen, address)  # a person comes back
+    assert chosen.find_element("id", "save").text == "Save 2 decisions"
+    chosen.execute_script("$('decision').value = 'overruled'; refresh()")
+    assert len(chosen.find_elements("css selector", "#list li")) == 2
+    chosen.execute_script("$('save').click()")
+    until(chosen, "$('said').textContent.includes('--overrule overruled.csv')")
+    file = tmp_path / "overruled.csv"
+    for _ in range(100):
+        if file.exists() and file.stat().st_size:
+            break
+        chosen.execute_async_script("setTimeout(arguments[0], 100)")
+    said = read_decisions(file, judged["clip"].unique()).merge(judged, on=["clip", "deformation", "level"])
+    assert len(said) == 2 and set(said.label) == {HOSTILE[0]} and (said.heard != said.accepted).all()
+
+
+def test_decisions_of_a_run_cannot_be_overruled(opened):
+    press(opened, "x")
+    assert opened.execute_script("return $('overrule').hidden && samples.filter(isOverruled).length == 0")
+
+
+def test_text_filters(chosen):
+    press(chosen, "/")
+    press(chosen, "plain DRC 3-1")
+    named = [item.text for item in chosen.find_elements("css selector", "#list li")]
+    assert 0 < len(named) <= 480 and all("drc" in name for name in named)
+    assert "“plain DRC 3-1”" in chosen.find_element("id", "count").text
+    press(chosen, "\ue00c")  # Escape: back to the list, where keys are keys again
+    assert chosen.execute_script("return document.activeElement.id") == "list"
+
+
+def test_the_address_holds_what_is_chosen(chosen):
+    cell(chosen, "plain", "pitch2").click()
+    chosen.execute_script("$('order').value = 'clear'; $('order').dispatchEvent(new Event('input', {bubbles: true}))")
+    press(chosen, "jj")
+    until(chosen, "location.hash.includes('pitch2') && location.hash.includes('at=')")
+    address, seen = chosen.current_url, chosen.execute_script(f"return {SELECTED}")
+    chosen.execute_async_script("setTimeout(arguments[0], 400)")
+    load(chosen, chosen.current_url)
+    assert chosen.execute_script(f"return {SELECTED}") == seen and "pitch2" in address
+    assert cell(chosen, "plain", "pitch2").get_attribute("aria-pressed") == "true"
+    chosen.execute_script("location.hash = 'label=nowhere&at=nothing&order=clear'")  # nonsense does no harm
+    until(chosen, "$('label').value == '' && document.querySelectorAll('#list li').length == 200")
+
+
+def test_the_keyboard_alone_is_enough(chosen):
+    chosen.execute_script("document.body.tabIndex = -1; document.body.focus()")
+    for _ in range(20):
+        press(chosen, "\ue004")  # Tab
+        if chosen.execute_script("return document.activeElement.closest('#map') !== null"):
+            break
+    press(chosen, "\ue012\ue013")  # left, up: from all/all to the noise of the last class
+    at = chosen.execute_script("return {...document.activeElement.dataset}")
+    assert at == dict(label="plain", deformation="bgnoise")
+    press(chosen, "\ue007")  # Enter
+    assert chosen.execute_script("return document.activeElement.id") == "list"
+    assert all(item.text.startswith("plain, bgnoise") for item in chosen.find_elements("css selector", "#list .name"))
+    press(chosen, "jx")
+    assert chosen.find_element("id", "save").text == "Save 1 decision"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_lines_of_the_list_are_whole(chosen, selection, width):
+    with screen(chosen, width, 844):
+        load(chosen, selection[0])
+        cut = "all('#list .name, #list .from').filter(e => e.scrollWidth > e.clientWidth + 1 || getComputedStyle(e).textOverflow == 'ellipsis')"
+        assert chosen.execute_script(IN_VIEW + f"return {cut}.length") == 0
+
+
+def test_a_thumb_is_enough(chosen, selection):
+    with screen(chosen, 390, 844, mobile=True):
+        load(chosen, selection[0])
+        cell(chosen, "plain", "stretch").click()
+        chosen.find_elements("css selector", "#list li")[1].click()
+        sizes = "all('#bar button').filter(b => b.offsetParent).map(b => Math.min(b.offsetWidth, b.offsetHeight))"
+        assert min(chosen.execute_script(IN_VIEW + f"return {sizes}")) >= 36
+        assert chosen.execute_script(IN_VIEW + "return inView(all('#sample h3')[0]) && inView(all('#overrule')[0])")
+        chosen.find_element("id", "overrule").click()
+        assert "by you" in chosen.find_element("id", "decided").text
+        assert chosen.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_screen_reader_hears_names(chosen):
+    cell(chosen, "plain", "bgnoise").click()
+    tree = chosen.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    nodes = [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in tree if not n["ignored"]]
+    wanted = "button option listbox searchbox combobox slider checkbox img region toolbar form search".split()
+    assert [role for role, name in nodes if role in wanted and not name.strip()] == []
+    named = dict.fromkeys(name for _, name in nodes)
+    for name in ("Verdict", "Judged candidates", "The chosen candidate", "Next candidate"):
+        assert name in named, name
+    assert any(role == "group" and name.startswith("✗") or name.startswith("✓") for role, name in nodes)
+
+
+@pytest.mark.parametrize("count", [8_400, 100_000])
+def test_many_samples(browser, tmp_path, count):
+    path = tmp_path / "report.html"
+    path.write_text(page(make_judged_by_hand(count), data="many", worth=None), encoding="utf-8")
+    errors(browser)
+    load(browser, path.as_uri())
+    assert f"of {count:,} candidates kept" in browser.title
+    listed = browser.execute_script("return samples.length")
+    assert listed >= min(count, 30_000)
+    spent = browser.execute_script(
+        "const t = performance.now(); $('text').value = 'class 3 drc'; refresh(); choose(100); return performance.now() - t"
+    )
+    assert 0 < browser.execute_script("return shown.length") < listed / 4
+    assert spent < 5000  # milliseconds, on a machine that may be busy
+    assert errors(browser) == []
 
 
 # ---------------------------------------------------------------- the site

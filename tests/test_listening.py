@@ -18,6 +18,7 @@ import soundfile
 from metaug.augmentation import augment, deform, store_attrs
 from metaug.datasets import InputError, read_audio
 from metaug.features import LogMelStore
+from metaug.judging.calibration import ALL_CLASSES
 from metaug.listening import (
     browse,
     by_sample,
@@ -28,7 +29,9 @@ from metaug.listening import (
     listening_page,
     medium,
     mp3,
+    one_way,
     page,
+    page_verdict,
     why_silent,
 )
 from metaug.listening.contents import _needed_rows, _judgements_of_k, _tables
@@ -90,6 +93,29 @@ def judge_all(store: LogMelStore, *, k) -> pd.DataFrame:  # acceptance table, al
                 )
             )
     return pd.concat(tables, ignore_index=True).assign(seed=0)
+
+
+def judge_once(store: LogMelStore, *, k) -> pd.DataFrame:  # acceptance table of a selection: no folds are held out
+    "Judge each part by all others, as `metaug select` does."
+    samples = store.samples.merge(store.clips[["clip", "label", "fold"]], on="clip")
+    vectors = np.stack([mel.mean(1) - mel.mean() for mel in store])
+    vectors += np.random.default_rng(0).normal(0, 3, vectors.shape)
+    originals, tables = samples.deformation.eq("original"), []
+    for part in (1, 2, 3, 4):
+        judged, reference = samples.fold.eq(part).to_numpy(), (originals & samples.fold.ne(part)).to_numpy()
+        known = samples["clip"][reference].to_numpy(), vectors[reference], samples.label[reference].to_numpy()
+        own = samples[judged].reset_index(drop=True)
+        tables.append(acceptance(own, vectors[judged], *known, k=k, test=0, valid=5))
+    return pd.concat(tables, ignore_index=True).assign(test=0, valid=0, seed=0, overruled=False)
+
+
+def make_worth() -> pd.DataFrame:  # what a judge is worth, invented: the third class is not known
+    "A worth table as `worth_by_class` gives it."
+    rows = [(label, 8, 1 - number / 4, 0.3, 1.0, 0.5, number < 2) for number, label in enumerate(HOSTILE)]
+    return pd.DataFrame(
+        [*rows, (ALL_CLASSES, 24, 0.75, 0.55, 0.88, 0.5, True)],
+        columns="label clips accuracy low high baseline trusted".split(),
+    )
 
 
 def make_results() -> pd.DataFrame:  # results table of two folds
@@ -514,10 +540,10 @@ def test_a_wrong_store_is_named(judged, tmp_path):
 def test_browse_is_closed_off_and_shows_the_same(judged, store):
     judged.attrs["store"] = store.path
     shown = browse(judged, max_mb=0.2, height=500)
-    [(tag, frame)] = Tags(shown._repr_html_()).found
-    assert (
-        tag == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == page(judged, store, max_mb=0.2)
-    )
+    html = shown._repr_html_()
+    [(tag, frame)] = [found for found in Tags(html).found if found[0] == "iframe"]
+    assert frame["sandbox"] == "allow-scripts allow-downloads" and frame["srcdoc"] == page(judged, store, max_mb=0.2)
+    assert "The listening page (0.2 MB) is loading" in html.split("<iframe")[0], "the frame is not empty meanwhile"
     assert repr(shown) == "Browser(0.2 MB)"
 
 
@@ -541,3 +567,118 @@ def test_background_recordings_that_have_moved_leave_their_sounds_silent(tmp_pat
 def test_a_page_that_its_results_alone_overfill_is_refused():
     with pytest.raises(InputError, match="max_mb must be at least"):
         page(None, results=make_results(), max_mb=0.01)
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+@pytest.fixture(scope="module")
+def selected(store):  # acceptance table of a selection, and its page
+    judged = judge_once(store, k=5)
+    parts = pd.DataFrame(dict(part=[1, 2], clips=[6, 6], accuracy=[1.0, 0.5], baseline=[0.5, 0.67]))
+    how = dict(judge="efficientat", worth=make_worth(), parts=parts, data="/there/my_sounds", max_mb=1.5)
+    return judged, page(judged, store, **how)
+
+
+def test_the_page_begins_with_the_verdict(selected):
+    judged, text = selected
+    kept = int(judged.accepted.sum())
+    assert f"<h1>my_sounds: {kept} of 480 candidates kept, {round(100 * kept / 480)}%</h1>" in text
+    order = [
+        "<h1>",
+        "The judge efficientat recognises 75% of 24 originals that it had not seen (95% interval 55% to 88%); averaged",
+        "The judge does not know plain (50%, averaged log-mels 50%): all candidates of such a class are kept.",
+        "In fold 2 the judge recognises 50% of 6 originals, averaged log-mels 67%",
+        'aria-label="Kept and thrown away, by class"',
+        "dynamic range compressed",
+        'id="map"',
+        'id="filters"',
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_the_verdict_counts_samples(selected):
+    judged, _ = selected
+    said = page_verdict(judged, worth=make_worth())
+    for row in said["classes"]:
+        own = judged[judged.label.eq(row["name"])]
+        assert (row["judged"], row["kept"]) == (len(own), own.accepted.sum())
+        lost = own[~own.accepted & own.predicted.ne(own.label)].predicted.value_counts()
+        assert row["taken_for"] == ", ".join(f"{name} {count}" for name, count in lost.items())
+    assert sum(row["judged"] for row in said["deformations"]) == len(judged)
+
+
+def test_rejected_that_all_went_one_way_are_named(selected):
+    judged, _ = selected
+    noisy = judged.label.eq(HOSTILE[1]) & judged.deformation.eq("bgnoise")
+    away = judged.assign(predicted=judged.label.mask(noisy, "plain"), accepted=~noisy)  # nothing else is rejected
+    [row] = one_way(away).itertuples(index=False)
+    assert tuple(row) == (HOSTILE[1], "", "plain", noisy.sum(), noisy.sum())
+    others = judged.label.eq(HOSTILE[1]) & judged.deformation.eq("drc")  # rejected too, for another class
+    both = away.assign(predicted=away.predicted.mask(others, HOSTILE[0]), accepted=away.accepted & ~others)
+    assert set(one_way(both).deformation) == {"bgnoise", "drc"}
+    [said] = page_verdict(away)["warnings"]
+    assert said.startswith(f"Taken for plain: all {noisy.sum()} rejected candidates of {HOSTILE[1]}. Listen")
+
+
+def test_a_run_shows_what_its_judge_is_worth(run, tmp_path):
+    for name in ("results", "acceptance"):
+        shutil.copy(run / f"{name}.parquet", tmp_path)
+    originals = [
+        dict(net="npair", k=k, clip=f"{label}{i}", label=label, predicted=label, baseline=HOSTILE[0])
+        for k in (1, 5)
+        for label in HOSTILE
+        for i in range(4)
+    ]
+    pd.DataFrame(originals).to_parquet(tmp_path / "originals.parquet")
+    text = listening_page(
+        tmp_path, tmp_path / "r.html", store=str(run / "cache/stores/one"), jobs=1, max_mb=1
+    ).read_text()
+    assert "The judge recognises 100% of 12 originals" in text and "without any learning, 33%" in text
+
+
+def test_what_people_overruled_is_always_listed(selected, store):
+    judged, _ = selected
+    flipped = judged.index.isin(judged.sample(30, random_state=1).index)
+    decided = judged.assign(accepted=judged.accepted ^ flipped, overruled=flipped)
+    data = page_data(decided, store, budget=20_000)
+    assert len(data["samples"]["row"]) == 30 and all(data["samples"]["overruled"])
+    assert not any(page_data(judged, store, budget=20_000)["samples"]["overruled"])
+
+
+def test_ticks_are_where_the_bands_are():
+    from metaug.features import mel_filters
+
+    centres = mel_filters().argmax(0) * 44100 / 1024
+    places = np.interp([500, 1000, 2000, 4000, 8000, 16000], centres, np.arange(128) / 128)
+    data = page_data(make_judged_by_hand(40))
+    assert [name for name, _ in data["ticks"]] == ["0.5k", "1k", "2k", "4k", "8k", "16k"]
+    np.testing.assert_allclose([place for _, place in data["ticks"]], places, atol=0.015)
+
+
+def make_judged_by_hand(count: int, classes: int = 10) -> pd.DataFrame:  # acceptance table of a selection
+    "As many judged samples as wanted, at no cost."
+    rng, number = np.random.default_rng(0), np.arange(count)
+    label = pd.Series(number % classes).map("class {}".format)
+    clip = label + "/" + pd.Series(number // classes // 20).astype(str)
+    votes = rng.integers(0, 6, count)
+    names = clip.unique().astype(object)
+    judged = pd.DataFrame(dict(clip=clip, label=label, part=number % 5 + 1, level=number // classes % 4))
+    return judged.assign(
+        deformation=pd.Series(number // classes // 4 % 5).map(
+            ["stretch", "pitch1", "pitch2", "drc", "bgnoise"].__getitem__
+        ),
+        test=0,
+        valid=0,
+        seed=0,
+        k=5,
+        predicted=label.where(votes > 2, "class 0"),
+        votes=np.maximum(votes, 5 - votes),
+        own_votes=votes,
+        accepted=votes > 2,
+        overruled=False,
+        similarity=rng.uniform(0.5, 1, count),
+        margin=(2 * votes - 5) / 5 * rng.uniform(0.5, 1, count),
+        neighbours=names[rng.integers(0, len(names), (count, 5))].tolist(),
+    )

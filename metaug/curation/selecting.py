@@ -183,6 +183,8 @@ class _Writing(NamedTuple):
     def report(self):
         "The listening page."
         how = dict(background=self.making.background, jobs=self.jobs, progress=self.progress)
+        said = self.judgement
+        how |= dict(judge=said.judge, worth=said.worth, parts=said.quality)
         text = page(self.judged, self.store, data=self.found.source, **how)
         write_atomic(f"{self.out}/report.html", text.encode("utf-8", "replace"))
 

@@ -3,9 +3,13 @@
 from ..core.moved import renamed
 from .media import PLAYED_RATE, PLAYED_SECONDS, Medium, media_within_budget, medium, mp3, picture, why_silent
 from .contents import by_sample, in_words, listening_order, page_data
+from .verdict import EXPLAINED, FEW_REJECTED, NEARLY_ALL, explain_deformations, one_way, page_verdict
 from .webpage import Browser, browse, embed_json, fill, find_store, listening_page, page
 
 __all__ = [
+    "EXPLAINED",
+    "FEW_REJECTED",
+    "NEARLY_ALL",
     "PLAYED_RATE",
     "PLAYED_SECONDS",
     "Browser",
@@ -13,6 +17,7 @@ __all__ = [
     "browse",
     "by_sample",
     "embed_json",
+    "explain_deformations",
     "fill",
     "find_store",
     "in_words",
@@ -21,8 +26,10 @@ __all__ = [
     "media_within_budget",
     "medium",
     "mp3",
+    "one_way",
     "page",
     "page_data",
+    "page_verdict",
     "picture",
     "why_silent",
 ]

@@ -7,8 +7,10 @@ __all__ = ['by_sample', 'listening_order', 'in_words', 'page_data']
 
 # %% ../../nbs/listening/contents.ipynb #b5ef298c
 import base64
+import hashlib
 import json
 
+import librosa
 import numpy as np
 import pandas as pd
 
@@ -53,15 +55,16 @@ def by_sample(
     acceptance: pd.DataFrame,  # acceptance table, any pairs, seeds and k
     *,
     k: int | None = None,  # neighbours; None: the largest k there is
-) -> pd.DataFrame:  # a row a sample: clip label part deformation level judged times own similarity margin accepted
+) -> pd.DataFrame:  # a row a sample: … label part judged times own similarity margin accepted overruled
     """List each judged sample once: in how many of its judgements it was accepted, and how clearly.
     Raises `InputError` if a column is missing, k was not judged, or a judgement occurs twice."""
     rows = _judgements_of_k(acceptance, k)
     how = dict(label=("label", "first"), part=("part", "first"), judged=("accepted", "size"), times=("accepted", "sum"))
     means = dict(own=("own_votes", "mean"), similarity=("similarity", "mean"), margin=("margin", "mean"))
     table = rows.groupby(_SAMPLE, sort=True).agg(**how, **means).reset_index()
+    overruled = "overruled" in rows and rows.groupby(_SAMPLE).overruled.any().to_numpy()  # sorted alike
     most, tied = 2 * table.times > table.judged, 2 * table.times == table.judged
-    return table.assign(accepted=most | (tied & (table.margin > 0)))
+    return table.assign(accepted=most | (tied & (table.margin > 0)), overruled=overruled)
 
 # %% ../../nbs/listening/contents.ipynb #3f014de6
 def listening_order(
@@ -106,8 +109,9 @@ def _listed(
     k: int,  # neighbours a judgement
     budget: float,  # bytes for text
 ) -> pd.DataFrame:  # the first of them
-    "Take as many samples as the text has room for."
-    return table.head(max(1, int(budget / (120 + (30 + 5 * k) * judged))))
+    "Take as many samples as the text has room for; what people overruled comes first and is never left out."
+    table = table.sort_values("overruled", ascending=False, kind="stable", ignore_index=True)
+    return table.head(max(1, table.overruled.sum(), int(budget / (120 + (30 + 5 * k) * judged))))
 
 
 def _judgements(
@@ -200,7 +204,7 @@ def _tables(
     return dict(
         cells=_cells(rows),
         clips=_clips(names, rows, store),
-        samples=samples.drop(columns=["part", "level"]),
+        samples=samples.drop(columns="part"),
         judgements=judgements,
     )
 
@@ -232,6 +236,23 @@ def _base64(
     "Encode what there is as text."
     return {str(row): base64.b64encode(part).decode() for row, part in sorted(parts.items()) if part}
 
+# %% ../../nbs/listening/contents.ipynb #0e7a2c16
+_TICKS = {"0.5k": 500, "1k": 1000, "2k": 2000, "4k": 4000, "8k": 8000, "16k": 16000}  # Hz
+
+
+def _frequency_marks():
+    "Names of frequencies, and their places between the lowest band and the highest."
+    highest = librosa.hz_to_mel(SAMPLE_RATE / 2)
+    return [[name, round(float(librosa.hz_to_mel(hertz) / highest), 3)] for name, hertz in _TICKS.items()]
+
+
+def _page_id(
+    rows: pd.DataFrame,  # acceptance rows
+) -> str:  # 16 letters
+    "Name a page by the samples that were judged."
+    keys = sorted(set(zip(rows["clip"], rows.deformation, rows["level"].tolist())))
+    return hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]
+
 # %% ../../nbs/listening/contents.ipynb #106a573d
 def page_data(
     acceptance: pd.DataFrame,  # acceptance table
@@ -242,7 +263,7 @@ def page_data(
     background=(),  # sound files that bgnoise was made with; none: generated
     jobs: int = 1,  # processes; -1 is one a core
     progress: bool = False,  # show a bar
-) -> dict:  # k seeds labels deformations judged, tables as columns, pictures and sounds as base64 by row in the store
+) -> dict:  # what the page's program gets: numbers, tables as columns, media as base64 by row in the store
     """Choose samples, and make their pictures and sounds within a budget.
     Raises `InputError` if the acceptance table is not whole, k was not judged, or the store lacks a sample."""
     rows, made = _judgements_of_k(acceptance, k), {}
@@ -254,6 +275,9 @@ def page_data(
         labels=_labels(rows),
         deformations=deformation_order(rows.deformation),
         judged=len(by_sample(rows)),
+        pairs=bool(rows.test.any()),  # a selection has no held-out folds: each sample is judged once
+        ticks=_frequency_marks(),
+        id=_page_id(rows),
     )
     if store is not None:
         text = 1000 + len(json.dumps({name: _columns(table.assign(why=None)) for name, table in tables.items()}))

@@ -24,11 +24,13 @@ from upath import UPath
 from ..analysis.report import report_tables, save_figures
 from ..core.checks import InputError
 from ..core.files import write_atomic
-from ..core.runs import _about, read_run
+from ..core.runs import _about, _read_tables, read_run
 from ..datasets.generated import GENERATED_NOTE
 from ..features.store import LogMelStore
+from ..judging.calibration import worth_of_judges
 from .contents import _judgements_of_k, page_data
 from .media import _webp
+from .verdict import page_verdict
 
 # %% ../../nbs/listening/webpage.ipynb #b4138ef2
 def embed_json(
@@ -64,11 +66,11 @@ def _template() -> Template:  # of the page
 
 
 def fill(
-    parts: dict,  # title; if wanted notes (texts), results, choice and data (what JSON can hold)
+    parts: dict,  # title; if wanted notes (texts), verdict, results, choice and data (what JSON can hold)
 ) -> str:  # the page
     "Put parts into the template; all but the data are escaped as text."
     style, script = _page_part("listening.css"), _page_part("listening.js")
-    parts = dict(notes=[], results=None, choice=None, data={}) | parts
+    parts = dict(notes=[], verdict=None, results=None, choice=None, data={}) | parts
     return _template().render(
         parts
         | dict(
@@ -112,7 +114,7 @@ def _choice(
         listed=len(rows),
         sounding=sum(str(row) in data["sounds"] for row in rows),
         k=data["k"],
-        pairs=any(data["judgements"]["test"]),  # a selection has no held-out folds: each sample is judged once
+        pairs=data["pairs"],
     )
 
 
@@ -139,6 +141,9 @@ def page(
     *,
     results: pd.DataFrame | None = None,  # results table; None: no results and no figures
     predictions: pd.DataFrame | None = None,  # predictions table, for paired tests by recording
+    judge: str = "",  # the judge's name
+    worth: pd.DataFrame | None = None,  # what it is worth, as `worth_by_class` gives it; None: not known
+    parts: pd.DataFrame | None = None,  # the same for each fold: part clips accuracy baseline; None: not known
     data: str = "",  # what the clips come from, where `results` do not say it
     max_mb: float = 30,  # of the page, at most; 1 MB = 1,000,000 bytes
     **how,  # k, background, jobs, progress of `page_data`
@@ -147,22 +152,33 @@ def page(
     Raises `InputError` if max_mb is too small, k was not judged, or a table or the store is not whole."""
     if not max_mb > 0:
         raise InputError(f"max_mb must be > 0, got {max_mb}")
-    judged = acceptance is not None and len(acceptance) > 0
-    if judged:
-        _judgements_of_k(acceptance, how.get("k"))  # refused before the figures are drawn
+    said = None
+    if acceptance is not None and len(acceptance):  # refused before the figures are drawn
+        rows = _judgements_of_k(acceptance, how.get("k"))
+        said = page_verdict(rows, store=store, judge=judge, worth=worth, parts=parts)
     if results is not None and "data" in results:
         data = str(results["data"].iloc[0])
-    parts = dict(title=f"{Path(data).name or 'metaug'}: {'what was accepted' if judged else 'results'}")
+    shown = dict(title=_title(Path(data).name or "metaug", said), verdict=said)
     if results is not None:
-        parts["results"] = _results(results, acceptance, predictions)
-    size = len(fill(parts).encode("utf-8", "replace")) + _ROOM
+        shown["results"] = _results(results, acceptance, predictions)
+    explained = {row["name"]: row["explained"] for row in said["deformations"]} if said else {}
+    size = len(fill(shown | dict(data=explained)).encode("utf-8", "replace")) + _ROOM
     if size / 1e6 > max_mb:
         raise InputError(f"max_mb must be at least {size / 1e6:.2f} for these results, got {max_mb}")
-    found = page_data(acceptance, store, budget=max_mb * 1e6 - size, **how) if judged else {}
+    found = page_data(acceptance, store, budget=max_mb * 1e6 - size, **how) if said else {}
+    found |= dict(explained=explained)
     nothing = dict(cells={}, clips={}, samples={}, judgements={})
     return fill(
-        parts | dict(notes=_page_notes(data, found), choice=_choice(found) if judged else None, data=found or nothing)
+        shown
+        | dict(notes=_page_notes(data, found), choice=_choice(found) if said else None, data=found if said else nothing)
     )
+
+
+def _title(name, said):
+    "Put the verdict into the page's title."
+    if said is None:
+        return f"{name}: results"
+    return f"{name}: {said['kept']:,} of {said['judged']:,} candidates kept, {said['percent']}%"
 
 # %% ../../nbs/listening/webpage.ipynb #db044c08
 class Browser:
@@ -179,9 +195,11 @@ class Browser:
         return f"Browser({len(self.text) / 1e6:.1f} MB)"
 
     def _repr_html_(self):
-        style = f"width:100%;height:{self.height}px;border:0"
-        page = html.escape(self.text)
-        return f'<iframe srcdoc="{page}" sandbox="allow-scripts" title="Listening page" style="{style}"></iframe>'
+        size, page = f"height:{self.height}px", html.escape(self.text)
+        behind = f"<p>The listening page ({len(self.text) / 1e6:.1f} MB) is loading …</p>"  # until the frame covers it
+        over = "position:absolute;inset:0;width:100%;height:100%;border:0"
+        frame = f'<iframe srcdoc="{page}" sandbox="allow-scripts allow-downloads" title="Listening page" style="{over}"></iframe>'
+        return f'<div style="position:relative;{size}">{behind}{frame}</div>'
 
 # %% ../../nbs/listening/webpage.ipynb #31eef176
 def browse(
@@ -241,12 +259,15 @@ def listening_page(
         store = find_store(out, run.acceptance) if judged else None
     elif not isinstance(store, LogMelStore):
         store = LogMelStore.open(str(store))
+    originals = _read_tables(UPath(out), "originals") if judged else None
+    worth = None if originals is None else _run_worth(originals, _judgements_of_k(run.acceptance, how.get("k")))
     how.setdefault("background", tuple(_about(out).get("settings", {}).get("background", ())))
     text = page(
         run.acceptance,
         store,
         results=run.results,
         predictions=run.predictions,
+        worth=worth,
         max_mb=max_mb,
         jobs=jobs,
         progress=progress,
@@ -254,3 +275,10 @@ def listening_page(
     )
     write_atomic(str(path), text.encode("utf-8", "replace"))
     return Path(path)
+
+
+def _run_worth(originals, rows):
+    "What the judge of these rows is worth, of the originals that a run kept."
+    worth = worth_of_judges(originals)
+    worth = worth[worth.k.eq(rows.k.iloc[0])]
+    return worth[worth.net.eq(rows.net.iloc[0])] if "net" in rows else worth
