@@ -198,7 +198,8 @@ class Browser:
         size, page = f"height:{self.height}px", html.escape(self.text)
         behind = f"<p>The listening page ({len(self.text) / 1e6:.1f} MB) is loading …</p>"  # until the frame covers it
         over = "position:absolute;inset:0;width:100%;height:100%;border:0"
-        frame = f'<iframe srcdoc="{page}" sandbox="allow-scripts allow-downloads" title="Listening page" style="{over}"></iframe>'
+        may = "allow-scripts allow-downloads"
+        frame = f'<iframe srcdoc="{page}" sandbox="{may}" title="Listening page" style="{over}"></iframe>'
         return f'<div style="position:relative;{size}">{behind}{frame}</div>'
 
 # %% ../../nbs/listening/webpage.ipynb #31eef176
