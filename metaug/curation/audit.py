@@ -38,7 +38,7 @@ _AS_IT_IS = pd.DataFrame([dict(deformation="original", level=0)])
 
 
 def _vectors(judge, file):
-    "A recording's embedding and its averaged log-mel, less its mean; or what is wrong with it."
+    "A recording's embedding and its averaged log-mel; or what is wrong with it."
     try:
         with one_thread():
             sound = read_audio(file)
@@ -46,7 +46,7 @@ def _vectors(judge, file):
             vector = embed_versions(judge, sound, _AS_IT_IS, clip="", making=Making())[0]
     except InputError as e:
         return str(e)
-    return vector, average - average.mean()
+    return vector, average
 
 
 def _all_vectors(judge, clips, jobs, progress):

@@ -212,12 +212,11 @@ def dead_units(
 def averaged_log_mels(
     mels: ResidentMels,  # log-mels of a store
     rows: np.ndarray,  # rows in the store, (n,)
-) -> np.ndarray:  # (n, 128), each with mean 0
-    "Average log-mels over time, less their mean: the baseline embedding that a learned one has to beat."
+) -> np.ndarray:  # (n, 128), dB under each clip's peak
+    "Average log-mels over time: the baseline embedding that a learned one has to beat."
     rows = torch.tensor(np.array(rows))
     spans = zip(mels.first[rows].tolist(), mels.lengths[rows].tolist())
-    average = np.stack([mels.frames[first : first + length].float().mean(0).cpu().numpy() for first, length in spans])
-    return average - average.mean(1, keepdims=True)
+    return np.stack([mels.frames[first : first + length].float().mean(0).cpu().numpy() for first, length in spans])
 
 # %% ../../nbs/03_metric.ipynb #3756f065
 def net_quality(
