@@ -340,7 +340,9 @@ def plan(data, jobs, out, as_json, **options):
     "--max-mb", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="largest size of that page"
 )
 def report(folder, html, max_mb):
-    """Show what came out of a run: accuracy with intervals, costs, paired tests. Written as CSV and figures too.
+    """Show what came out of a run: accuracy with intervals, costs, paired tests, what its judges are worth.
+
+    Written as CSV and figures too.
 
     FOLDER is where `metaug run` wrote its tables, or a folder that holds one such folder for each test fold.
 
@@ -355,11 +357,12 @@ def report(folder, html, max_mb):
     folder = _run_folder(folder)
     if html:
         _run_folder(html)
-    results, acceptance, predictions = analysis.read_run(folder)
+    results, acceptance, predictions, originals = analysis.read_run(folder)
     if "data" in results and results["data"].eq("generated").any():
         click.echo(f"{GENERATED_NOTE}\n")
-    click.echo(analysis.show_report(results, predictions))
-    paths = analysis.save_report(results, predictions, folder) + analysis.save_figures(results, acceptance, folder)
+    click.echo(analysis.show_report(results, predictions, originals))
+    paths = analysis.save_report(results, predictions, folder, originals)
+    paths += analysis.save_figures(results, acceptance, folder)
     if html:
         from metaug import listening
 
@@ -414,6 +417,8 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     if data == "generated":
         click.echo(f"{GENERATED_NOTE}\n")
     click.echo(analysis.show_summary(outcome.results))
+    if worth := analysis.show_worth(outcome.originals):
+        click.echo(f"\n{worth}")
     for title, ending in (("Tables", ".parquet"), ("Figures", ".png"), ("Notebooks", ".ipynb")):
         if named := [str(p) for p in paths if str(p).endswith(ending)]:
             click.echo(f"\n{title}: {' '.join(named)}")
@@ -494,10 +499,16 @@ def select(sounds, out, no_audio, as_json, **options):
     "--judge",
     default="efficientat",
     show_default=True,
-    help="efficientat (has heard AudioSet), or module:name of a function (samples, sample_rate) -> vector",
+    help="efficientat (has heard AudioSet, needs no training), npair (the paper's metric) or classifier, which learn "
+    "from ORIGINALS first, module:name of your own, or auto",
 )
 @click.option(
     "--k", type=int, help="neighbours that vote on each recording; by default half of the fewest of a class, at most 20"
+)
+@click.option(
+    "--epochs",
+    type=int,
+    help="of nets that are learned, at most; by default so many that they suit the number of recordings",
 )
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
 @click.option("--seed", default=0, show_default=True)
@@ -516,12 +527,14 @@ def judge(originals, candidates, html, table, max_mb, as_json, **options):
 
     ORIGINALS, and CANDIDATES likewise, is a folder with a subfolder a class, or a CSV or Parquet with
     path,label[,fold,source]. Without CANDIDATES each original is judged by those of the other folds. Nothing is
-    deformed, learned or changed; the most suspicious recording comes first, with what it sounds like instead.
+    deformed or changed; the most suspicious recording comes first, with what it sounds like instead. What a judge
+    has learned is kept in metaug's cache folder, under judge, and can be deleted.
 
     \b
     Examples:
       metaug judge my_sounds --html suspicious.html
       metaug judge my_sounds downloaded --table judged.csv
+      metaug judge my_sounds --judge npair
     """
     from metaug import curation
 

@@ -197,6 +197,33 @@ def test_folds_run_one_by_one_judge_a_pair_once(tmp_path):
     assert len(analysis.acceptance_by_k(run.acceptance)) == ACCEPTANCE.k.nunique()
 
 
+def test_a_report_says_what_each_judge_is_worth(tmp_path):
+    originals = pd.DataFrame(dict(clip=["a", "b"], label=["dog", "rain"], predicted="dog", baseline="dog"))
+    originals = originals.assign(net="npair", k=5, test=1, valid=2, part=3, seed=0, margin=0.5)
+    for fold in ("fold1", "fold2"):  # run one by one, they judge their pair of folds twice
+        (tmp_path / fold).mkdir()
+        RESULTS[RESULTS.test == int(fold[-1])].to_parquet(tmp_path / fold / "results.parquet")
+        originals.to_parquet(tmp_path / fold / "originals.parquet")
+    results, _, predictions, read = analysis.read_run(tmp_path)
+    assert len(read) == 2
+    said = analysis.show_report(results, predictions, read)
+    assert "npair 5-NN: held-out originals" in said and "no better: all kept" in said
+    files = analysis.save_report(results, predictions, tmp_path, read)
+    assert pd.read_csv([file for file in files if file.name == "worth.csv"][0]).clips.tolist() == [1, 1, 2]
+    assert analysis.show_worth(None) == "" == analysis.show_worth(pd.DataFrame())
+
+
+def test_schemes_stand_beside_their_kin():
+    from metaug.analysis.tables import _scheme_order
+
+    names = "own:rule random:own:rule random-by-class:pretrained pretrained weight@efficientat weight random:weight "
+    names = pd.Series((names + "brute none random metric random:metric random:weight@efficientat").split())
+    assert names.sort_values(key=_scheme_order).tolist() == (
+        "none random brute metric random:metric pretrained random-by-class:pretrained weight random:weight "
+        "weight@efficientat random:weight@efficientat own:rule random:own:rule"
+    ).split()
+
+
 def test_results_of_a_stranger_are_refused_in_one_line(tmp_path):
     RESULTS.astype({"n": str}).to_parquet(tmp_path / "results.parquet")
     with pytest.raises(InputError, match="n must be numbers, got"):

@@ -3,14 +3,17 @@
 import json
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+import torch
 from click.testing import CliRunner
 
+import metaug
 from metaug.augmentation.samples import prepare_store
 from metaug.cli import main
 from metaug.core.files import cache_folder
@@ -20,7 +23,9 @@ from metaug.datasets import InputError, load_clips
 from metaug.datasets.generated import generate_clips
 from metaug.experiment import Graph, Settings, held_out_originals
 from metaug.features.store import LogMelStore
-from metaug.judging import conformal_p, score_interval, worth_by_class, wrong_share
+from metaug.judging import conformal_p, score_interval, worth_by_class, worth_texts, wrong_share
+from metaug.learning.batches import ResidentMels
+from metaug.learning.metric import averaged_log_mels
 from metaug.selection import accept_random, control_of, get_scheme, weigh
 
 LABELS = ("call", "fan", "hammer")
@@ -39,7 +44,10 @@ def broken(samples, sample_rate):
     return np.full(3, np.nan)
 
 def learner(mels, samples, held_out, inputs, seed):
-    raise AssertionError("is not called here")
+    from metaug.metric import learn_metric
+    originals = samples[samples.deformation.eq("original")]
+    trained = learn_metric(mels, originals, held_out, epochs=inputs["metric_epochs"], seed=seed)
+    return trained, lambda network: network
 """
 
 
@@ -281,11 +289,12 @@ def test_judge_bad_input_is_one_line_and_leaves_nothing(own_judges, sounds, tmp_
     shutil.copy(next((sounds / "call").iterdir()), tmp_path / "other/bell")
     page = tmp_path / "page.html"
     for arguments, message in (
-        ((sounds, tmp_path / "other"), "candidates must claim a class of the originals, got bell"),
+        ((sounds, tmp_path / "other"), "candidates must claim a class of which originals can be judged (call, fan, hammer), got bell"),
         ((sounds, "--k", "200"), "k must be from 1 to"),
         ((tmp_path / "other",), "one class only"),
         ((tmp_path / "nothing",), "neither a folder"),
-        ((sounds, "--judge", "own_judges:learner"), "judge must need no training here"),
+        ((sounds, "--judge", "own_judges:learner", "--epochs", "0"), "epochs must be >= 1, got 0"),
+        ((sounds, "--judge", "panns"), "judge must be one of npair, classifier, efficientat or module:name"),
         ((sounds, "--judge", "own_judges:broken"), "must give finite numbers"),
     ):
         ran = CliRunner().invoke(
@@ -293,3 +302,72 @@ def test_judge_bad_input_is_one_line_and_leaves_nothing(own_judges, sounds, tmp_
         )
         assert ran.exit_code == 2 and message in ran.stderr, (arguments, ran.output)
         assert ran.stderr.strip().splitlines()[-1].startswith("metaug: ") and not page.exists()
+
+
+@pytest.mark.parametrize("name", ["npair", "classifier", "own_judges:learner"])
+def test_judges_that_learn_judge_originals_and_candidates(own_judges, table, sounds, tmp_path, name):
+    (tmp_path / "found/call").mkdir(parents=True)
+    shutil.copy(sorted((sounds / "call").iterdir())[0], tmp_path / "found/call")  # the sound of an original
+    how = dict(judge=name, k=3, epochs=2, jobs=1, cache=tmp_path / "cache")
+    alone = metaug.judge(table, **how)
+    assert sorted(alone.table.path) == sorted(load_clips(table).path) and alone.wrong is None
+    both = metaug.judge(table, tmp_path / "found", **how)
+    assert both.table.path.tolist() == [str(next((tmp_path / "found/call").iterdir()))]
+    pd.testing.assert_frame_equal(both.originals, alone.originals)
+    fold = load_clips(table).set_index("clip").fold
+    for row in alone.table.itertuples():
+        assert fold[row.clip] not in {fold[name] for name in row.nearest}
+
+
+def test_auto_takes_the_judge_that_can_be_had(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("METAUG_MODELS", str(tmp_path))
+    with pytest.warns(UserWarning, match="judge npair, since efficientat can't be had"):
+        said = metaug.judge(table, judge="auto", k=3, epochs=1, jobs=1, cache=tmp_path / "cache")
+    assert said.judge == "npair" and said.text().splitlines()[0].split()[:2] == ["class", "originals"]
+
+
+def test_a_candidate_is_shown_with_its_own_file(own_judges, sounds, tmp_path):
+    for label in LABELS:
+        (tmp_path / "found" / label).mkdir(parents=True)
+        first = sorted((sounds / label).iterdir())[0]
+        shutil.copy(sorted((sounds / label).iterdir())[1], tmp_path / "found" / label / first.name)  # an original's name
+    said = metaug.judge(sounds, tmp_path / "found", judge="own_judges:bands", k=3, jobs=1)
+    assert all(Path(path).is_relative_to(tmp_path / "found") for path in said.table.path)
+    assert set(said.table["clip"]) <= set(said.files.index)
+
+
+def test_recordings_and_candidates_of_a_class_of_one_are_left_out_with_a_word(own_judges, sounds, tmp_path):
+    shutil.copytree(sounds, tmp_path / "mine")
+    bell = tmp_path / "mine/bell/one.wav"
+    bell.parent.mkdir()
+    shutil.copy(sorted((sounds / "call").iterdir())[0], bell)
+    (tmp_path / "found/bell").mkdir(parents=True)
+    shutil.copytree(sounds / "fan", tmp_path / "found/fan")
+    shutil.copy(bell, tmp_path / "found/bell/two.wav")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ran = judge(tmp_path / "mine", tmp_path / "found", "--json")
+    assert ran.exit_code == 0, ran.output
+    said = [str(warning.message) for warning in said]
+    assert "1 recordings can't be judged, their class has fewer than two in other folds: bell" in said
+    assert "1 candidates are left out, there are no originals that can be judged of bell" in said
+    assert {row["label"] for row in json.loads(ran.stdout)["recordings"]} == {"fan"}
+    shutil.rmtree(tmp_path / "found/fan")
+    ran = judge(tmp_path / "mine", tmp_path / "found")
+    assert ran.exit_code == 2 and "candidates must claim a class of which originals can be judged" in ran.stderr
+
+
+def test_averaged_log_mels_keep_how_much_of_a_clip_is_silent():
+    frames = torch.full((200, 128), -80.0)
+    frames[::10] = -20  # short ticks
+    frames[100:] = -20  # a steady sound
+    both = averaged_log_mels(ResidentMels(frames.half(), np.array([100, 100])), np.array([0, 1]))
+    assert np.allclose(both, [[-74] * 128, [-20] * 128])
+
+
+def test_worth_is_written_for_people():
+    originals = pd.DataFrame(dict(clip=range(4), label=list("aabb"), predicted=list("aaab"), baseline=list("abbb")))
+    texts = worth_texts(worth_by_class(originals))
+    assert texts.iloc[0].tolist() == ["a", "2", "100.0% (34.2% to 100.0%)", "50.0%", ""]
+    assert texts.iloc[1].tolist()[-2:] == ["100.0%", "no better: all kept"]
+    assert texts.iloc[2].tolist()[-1] == ""

@@ -18,7 +18,7 @@ from .comparisons import compare, comparisons
 from .drawing import DIFFERENCE, MARKERS, STYLE, alt_text, styled
 from .figures import plot_acceptance, plot_accuracy, plot_confusion, plot_confusion_difference, plot_effects
 from .observations import AGAINST, plot_confusion_and_acceptance, plot_embedding, plot_strength, plot_tradeoff
-from .report import report_tables, save_figures, save_report, show_comparisons, show_report, show_summary
+from .report import report_tables, save_figures, save_report, show_comparisons, show_report, show_summary, show_worth
 
 DEFORMATIONS = list(constants.DEFORMATIONS)  # names alone, in the paper's order
 
@@ -70,6 +70,7 @@ __all__ = [
     "show_comparisons",
     "show_report",
     "show_summary",
+    "show_worth",
     "sign_flip_test",
     "styled",
     "summary",

@@ -12,6 +12,7 @@ import pandas as pd
 from ..core.checks import InputError, need_rows
 from ..core.constants import DEFORMATIONS
 from ..core.statistics import fold_mean
+from ..selection.schemes import CONTROLS, rule_name
 
 # %% ../../nbs/analysis/tables.ipynb #a415f520
 def _with_names(
@@ -23,7 +24,7 @@ def _with_names(
     return table.assign(k=k, name=pd.Series(name, index=table.index, dtype=object))
 
 # %% ../../nbs/analysis/tables.ipynb #a5540ee7
-ORDER = ["none", "random", "brute", "class", "class-oracle", "metric", "classifier", "weight"]  # of schemes, in lists
+ORDER = "none random brute class class-oracle metric vote pretrained classifier weight conformal".split()  # of schemes
 SETTING = ["scheme", "k", "recipe", "budget"]  # what distinguishes one row of the summary from another
 OFTEN_ONE = ["engine", "epochs", "valid_folds"]  # the same, where most tables have one value
 COSTS = ["share", "acceptance", "steps", "seconds"]  # what a training cost, the same in each class's row
@@ -32,8 +33,16 @@ COSTS = ["share", "acceptance", "steps", "seconds"]  # what a training cost, the
 def _scheme_order(
     scheme: pd.Series,  # scheme names
 ) -> pd.Series:  # sortable
-    "Give each scheme its place in a list: `ORDER`, then the others."
-    return scheme.map(lambda name: (ORDER.index(name), "") if name in ORDER else (len(ORDER), str(name)))
+    "Give each scheme its place in a list: `ORDER`, then the others; a rule, then it with other judges; then controls."
+    return scheme.map(lambda name: _place(str(name)))
+
+
+def _place(name):
+    "Place of a scheme: that of its rule, whether it has another judge, what it is or controls, and as what."
+    control = next((prefix for prefix in CONTROLS if name.startswith(prefix)), "")
+    of = name.removeprefix(control)
+    rule = rule_name(of)
+    return ORDER.index(rule) if rule in ORDER else len(ORDER), of != rule, of, control
 
 # %% ../../nbs/analysis/tables.ipynb #f922bebd
 def deformation_order(

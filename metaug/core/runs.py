@@ -63,12 +63,12 @@ def refuse_other_data(
             raise InputError(f"{out}: holds the results of {before}, not of {here}; name another folder")
 
 # %% ../../nbs/core/runs.ipynb #55fa35cc
-_JUDGEMENT = [*SAMPLE_KEY, "test", "valid", "seed", "k", "net", "margin", "accepted"]
+_JUDGEMENT = [*SAMPLE_KEY, "test", "valid", "seed", "k", "net", "margin", "accepted", "predicted"]
 
 
 def _read_tables(
     folder: UPath,  # of a run
-    name: str,  # results, acceptance or predictions
+    name: str,  # a field of `Run`
 ) -> pd.DataFrame | None:  # all tables of that name in the folder, or in the folders inside it; None: there is none
     "One table from one file, or from one for each test fold."
     whole = folder / f"{name}.parquet"
@@ -83,7 +83,8 @@ def _read_tables(
         return None
     table = pd.concat(tables, ignore_index=True)
     once = [column for column in _JUDGEMENT if column in table]  # folds run one by one judge their pair of folds twice
-    return table.drop_duplicates(once, ignore_index=True) if name == "acceptance" and len(files) > 1 else table
+    judged = name in ("acceptance", "originals")
+    return table.drop_duplicates(once, ignore_index=True) if judged and len(files) > 1 else table
 
 
 class Run(NamedTuple):
@@ -92,6 +93,7 @@ class Run(NamedTuple):
     results: pd.DataFrame  # a class of a test fold under one scheme and seed
     acceptance: pd.DataFrame | None  # a judged sample
     predictions: pd.DataFrame | None  # a test clip under one scheme and seed
+    originals: pd.DataFrame | None = None  # a held-out original under one judge, k and pair of held-out folds
 
 
 def read_run(
@@ -99,7 +101,7 @@ def read_run(
 ) -> Run:
     "Read the tables that a run has written. Raises `InputError` if there are none, or they can't be read."
     storage(folder)
-    run = Run(*(_read_tables(UPath(folder), name) for name in ("results", "acceptance", "predictions")))
+    run = Run(*(_read_tables(UPath(folder), name) for name in Run._fields))
     if run.results is None:
         raise InputError(
             f"{folder}: holds no results.parquet, nor do the folders in it; name what `metaug run --out` named"

@@ -2,7 +2,8 @@
 
 from ..core.moved import renamed
 from ..learning.training import StopEarly
-from .judges import RULES, Judgement, Judging, judge_parts
+from .judges import RULES, Judgement, Judging, best_judgement, judge_parts
+from .recordings import judge_recordings
 from .audit import MOST_NEIGHBOURS, Audit, audit_page, default_neighbours, judge, write_audit_page, write_audit_table
 from .parts import MOST_PAIRS, PATCHES, PATIENCE, QUICK, QUICK_PATCHES, SCORINGS, default_epochs, judgeable
 from .manifest import _write_sounds, read_manifest, safe_names
@@ -36,6 +37,7 @@ __all__ = [
     "apply_decisions",
     "audio_folder",
     "audit_page",
+    "best_judgement",
     "dataloaders",
     "default_epochs",
     "default_neighbours",
@@ -43,6 +45,7 @@ __all__ = [
     "forecast",
     "judge",
     "judge_parts",
+    "judge_recordings",
     "judgeable",
     "plain_csv",
     "read_decisions",

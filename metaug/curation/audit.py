@@ -12,53 +12,20 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from ..augmentation.grids import Making
-from ..core.checks import InputError
+from ..core.checks import InputError, at_least
 from ..core.files import write_atomic, write_csv
-from ..core.process import one_thread
 from .finding import Found, find
+from .judges import Judging, best_judgement
 from .manifest import _no_formulas, _records
-from .parts import _check_neighbours, _references
+from .parts import _check_neighbours, _references, default_epochs
+from .recordings import judge_recordings
 from ..datasets.clips import load_clips
 from ..datasets.sounds import read_audio
-from ..experiment.checks import check_judge
-from ..features.mel import log_mel
-from ..judging.calibration import conformal_p, untrusted_classes, warn_of_untrusted, worth_by_class, wrong_share
-from ..judging.embeddings import embed_versions, is_fixed
+from ..judging.calibration import untrusted_classes, warn_of_untrusted, worth_by_class, worth_texts, wrong_share
 from ..listening.media import mp3
-from ..selection.algorithm import acceptance, judge_originals
-
-# %% ../../nbs/curation/audit.ipynb #4e935f8d
-_AS_IT_IS = pd.DataFrame([dict(deformation="original", level=0)])
-
-
-def _vectors(judge, file):
-    "A recording's embedding and its averaged log-mel; or what is wrong with it."
-    try:
-        with one_thread():
-            sound = read_audio(file)
-            average = log_mel(sound).mean(1)
-            vector = embed_versions(judge, sound, _AS_IT_IS, clip="", making=Making())[0]
-    except InputError as e:
-        return str(e)
-    return vector, average
-
-
-def _all_vectors(judge, clips, jobs, progress):
-    "Embeddings, (n, d), and averaged log-mels, (n, 128), of all clips."
-    calls = (joblib.delayed(_vectors)(judge, file) for file in clips.path)
-    made = joblib.Parallel(n_jobs=jobs, return_as="generator")(calls)
-    both = list(tqdm(made, total=len(clips), desc=f"{judge} embedding", unit="clip", disable=not progress))
-    wrong = [(file, said) for file, said in zip(clips.path, both, strict=True) if isinstance(said, str)]
-    if wrong:
-        raise InputError(f"{wrong[0][0]}: {wrong[0][1]}")
-    vectors, averages = zip(*both, strict=True)
-    return np.stack(vectors), np.stack(averages)
 
 # %% ../../nbs/curation/audit.ipynb #5aba75f1
 class Audit(NamedTuple):
@@ -67,7 +34,7 @@ class Audit(NamedTuple):
     judge: str  # its name
     table: pd.DataFrame  # most suspicious first: clip path label predicted votes k similarity margin p accepted nearest
     originals: pd.DataFrame  # how each original was judged by those of other folds, with `baseline`
-    files: pd.Series  # clip → path, of originals and candidates
+    files: pd.Series  # clip → path of the originals
 
     @property
     def worth(self) -> pd.DataFrame:  # label clips accuracy low high baseline trusted
@@ -86,6 +53,7 @@ class Audit(NamedTuple):
         known = self.worth.iloc[-1]
         suspicious = self.table[~self.table.accepted]
         lines = [
+            worth_texts(self.worth).to_string(index=False),
             f"Judge: {self.judge}; it recognises {known.accuracy:.1%} of {known.clips} originals "
             f"by those of other folds ({known.low:.1%} to {known.high:.1%}), averaged log-mels {known.baseline:.1%}",
             f"{len(suspicious)} of {len(self.table)} recordings sound like another class"
@@ -143,97 +111,103 @@ def judge(
     originals,  # labelled recordings: a folder with a subfolder a class, or whatever else `load_clips` takes
     candidates=None,  # sounds that claim one of these classes, likewise; None: the originals themselves are judged
     *,
-    judge: str = "efficientat",  # or module:name of a function (samples, sample_rate) -> vector
+    judge: str = "efficientat",  # or npair, classifier, module:name of your own, or auto
     k: int | None = None,  # neighbours that vote; None: half of a class's fewest references, at most `MOST_NEIGHBOURS`
+    epochs: int | None = None,  # of nets that are learned, at most; None: see `default_epochs`
     folds: int = 5,  # that are made of the originals where there are none
-    seed: int = 0,  # by which they are made
+    seed: int = 0,  # of folds and nets
     strict: bool = False,  # a file that can't be read is an error; otherwise it is left out
     jobs: int = -1,  # processes; -1 is one a core
-    progress: bool = False,  # show a bar
+    progress: bool = False,  # show bars
+    cache: str | Path | None = None,  # folder of what a judge has learned; None: `judge` in metaug's cache folder
 ) -> Audit:
     """Judge recordings by labelled ones: which may be mislabelled, or which candidates are not of their class.
 
-    Raises `InputError` for sounds and values that cannot give a result."""
-    check_judge(judge)
-    if not is_fixed(judge):
-        raise InputError(f"judge must need no training here: efficientat or a function of your own, got {judge}")
+    Raises `InputError` for sounds and values that cannot give a result, `TaskError` if some work failed (the rest is
+    kept)."""
+    how = Judging(judge, epochs=1 if epochs is None else at_least("epochs", epochs, 1)).check()
     found = find(originals, folds=folds, seed=seed, strict=strict, progress=progress)
-    k = _check_found(found, k)
+    how = how._replace(k=_check_found(found, k), epochs=epochs or default_epochs(len(found.clips)), seed=seed)
     claimed = None if candidates is None else _claimed(candidates, found, strict)
-    vectors, averages = _all_vectors(judge, found.clips, jobs, progress)
-    held_out = _by_other_folds(found, vectors, k)
-    held_out["baseline"] = _by_other_folds(found, averages, k).predicted
-    if claimed is None:
-        table = held_out.assign(p=conformal_p(held_out, held_out))
-    else:
-        others = _all_vectors(judge, claimed, jobs, progress)[0]
-        table = _by_all(found.clips, vectors, claimed, others, k)
-        table = table.assign(p=conformal_p(table, held_out))
-    files = (
-        pd.concat([found.clips, *([] if claimed is None else [claimed])]).drop_duplicates("clip").set_index("clip").path
-    )
-    said = Audit(judge, _suspicious_first(table, files, held_out, candidates is None), held_out, files)
-    warn_of_untrusted(said.worth, judge)
+
+    def audit_by(judge):
+        held_out, judged = judge_recordings(
+            found, claimed, how._replace(judge=judge), jobs=jobs, progress=progress, cache=cache
+        )
+        return _audit(judge, found, claimed, held_out, judged)
+
+    said = best_judgement(audit_by) if judge == "auto" else audit_by(judge)
+    warn_of_untrusted(said.worth, said.judge)
     return said
+
+
+def _audit(judge, found, claimed, held_out, judged):
+    "The judgements as a table for people, with the paths of all recordings."
+    files = found.clips.set_index("clip").path
+    if judged is None:
+        table = held_out.assign(path=held_out["clip"].map(files))
+    else:
+        table = judged.assign(path=judged["clip"].map(claimed.set_index("clip").path))
+        table["clip"] = table["clip"].str.removeprefix(_CANDIDATE)
+    return Audit(judge, _suspicious_first(table, held_out, judged is None), held_out, files)
 
 
 def _check_found(found, k):
     "The number of neighbours; recordings of which none can be judged are refused, and more neighbours than there are."
-    if found.clips.label.nunique() < 2:
-        raise InputError(f"{found.source}: holds one class only ({found.clips.label.iloc[0]}); at least 2 are needed")
+    clips, source = found.clips, found.source
+    if clips.label.nunique() < 2:
+        raise InputError(f"{source}: holds one class only ({clips.label.iloc[0]}); at least 2 are needed")
     if not found.parts:
-        raise InputError(
-            f"{found.source}: nothing can be judged: two classes need at least 2 clips each outside a fold"
-        )
+        raise InputError(f"{source}: nothing can be judged: two classes need at least 2 clips each outside a fold")
     k = default_neighbours(found) if k is None else k
-    _check_neighbours(found.clips, found.parts, k)
+    _check_neighbours(clips, found.parts, k)
+    unjudged = clips[[row.label not in found.parts.get(row.fold, ()) for row in clips.itertuples()]]
+    if len(unjudged):
+        warnings.warn(
+            f"{len(unjudged)} recordings can't be judged, their class has fewer than two in other folds: "
+            f"{_some(unjudged.label)}",
+            stacklevel=3,
+        )
     return k
 
 
+def _some(labels):
+    "A few classes by name."
+    names = sorted(set(labels), key=str)
+    return ", ".join(map(str, names[:5])) + (" …" if len(names) > 5 else "")
+
+
+_CANDIDATE = "candidate "  # before the names of candidates while they are judged: originals may have the same
+
+
 def _claimed(source, found, strict):
-    "Candidates of the originals' classes; of other classes nothing can be said."
-    clips = load_clips(source, strict=strict, check=False)
-    known = clips.label.isin(found.clips.label)
+    "Candidates of classes whose originals can be judged; of others nothing can be said."
+    with warnings.catch_warnings():
+        for of_no_concern in (".*folds are made", ".*in one fold"):  # candidates need no folds
+            warnings.filterwarnings("ignore", of_no_concern)
+        clips = load_clips(source, strict=strict, check=False)
+    judged = {row.label for row in found.clips.itertuples() if row.label in found.parts.get(row.fold, ())}
+    known = clips.label.isin(judged)
     if not known.any():
-        classes = ", ".join(sorted(clips.label.unique())[:5])
-        raise InputError(f"{source}: candidates must claim a class of the originals, got {classes}")
+        raise InputError(
+            f"{source}: candidates must claim a class of which originals can be judged ({_some(judged)}), "
+            f"got {_some(clips.label)}"
+        )
     if not known.all():
-        names = ", ".join(sorted(clips.label[~known].unique())[:5])
-        warnings.warn(f"{(~known).sum()} candidates are left out, there are no originals of {names}", stacklevel=3)
-    return clips[known].reset_index(drop=True)
+        warnings.warn(
+            f"{(~known).sum()} candidates are left out, there are no originals that can be judged of "
+            f"{_some(clips.label[~known])}",
+            stacklevel=3,
+        )
+    clips = clips[known].reset_index(drop=True)
+    return clips.assign(clip=_CANDIDATE + clips["clip"])
 
 
-def _by_other_folds(found, vectors, k):
-    "Judgements of the originals, each by those of other folds."
-    clips, judged = found.clips.assign(deformation="original", level=0).reset_index(drop=True), []
-    for part, labels in found.parts.items():
-        able = clips.label.isin(labels).to_numpy()
-        own, others = (able & clips.fold.eq(part).to_numpy()), (able & clips.fold.ne(part).to_numpy())
-        reference = clips["clip"][others].to_numpy(), vectors[others], clips.label[others].to_numpy()
-        how = dict(k=k, test=0, valid=int(clips.fold.max()) + 1)
-        judged.append(judge_originals(clips[own].reset_index(drop=True), vectors[own], *reference, **how))
-    return pd.concat(judged, ignore_index=True)
-
-
-def _by_all(clips, vectors, claimed, others, k):
-    "Judgements of candidates by all originals, but those of their own source and files."
-    samples = claimed.assign(deformation="candidate", level=0, fold=1, **{"clip": "candidate " + claimed["clip"]})
-    judged, how = [], dict(k=k, test=0, valid=2)
-    for source, rows in samples.groupby(claimed.source, sort=False):
-        own = (clips.source.eq(source) | clips.path.isin(rows.path)).to_numpy()
-        reference = clips["clip"][~own].to_numpy(), vectors[~own], clips.label[~own].to_numpy()
-        judged.append(acceptance(rows.reset_index(drop=True), others[rows.index], *reference, **how))
-    table = pd.concat(judged, ignore_index=True)
-    return table.assign(clip=table["clip"].str.removeprefix("candidate "))
-
-
-def _suspicious_first(table, files, originals, is_audit):
+def _suspicious_first(table, originals, is_audit):
     "The table for people: the least margin first; classes that the judge does not know are not suspected."
     unknown = untrusted_classes(worth_by_class(originals))
-    table = table.assign(path=table["clip"].map(files), accepted=table.accepted | table.label.isin(unknown))
-    table = table.rename(columns={"neighbours": "nearest"}).sort_values(
-        ["accepted", "margin", "clip"], ignore_index=True
-    )
+    table = table.assign(accepted=table.accepted | table.label.isin(unknown)).rename(columns={"neighbours": "nearest"})
+    table = table.sort_values(["accepted", "margin", "clip"], ignore_index=True)
     table = table["clip path label predicted votes k similarity margin p accepted nearest".split()]
     table.attrs["audit"] = is_audit
     return table

@@ -13,6 +13,7 @@ _ROOMS = {
         "warn_of_untrusted",
         "worth_by_class",
         "worth_of_judges",
+        "worth_texts",
         "wrong_share",
     ),
     "embeddings": (
