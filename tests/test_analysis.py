@@ -218,10 +218,13 @@ def test_schemes_stand_beside_their_kin():
 
     names = "own:rule random:own:rule random-by-class:pretrained pretrained weight@efficientat weight random:weight "
     names = pd.Series((names + "brute none random metric random:metric random:weight@efficientat").split())
-    assert names.sort_values(key=_scheme_order).tolist() == (
-        "none random brute metric random:metric pretrained random-by-class:pretrained weight random:weight "
-        "weight@efficientat random:weight@efficientat own:rule random:own:rule"
-    ).split()
+    assert (
+        names.sort_values(key=_scheme_order).tolist()
+        == (
+            "none random brute metric random:metric pretrained random-by-class:pretrained weight random:weight "
+            "weight@efficientat random:weight@efficientat own:rule random:own:rule"
+        ).split()
+    )
 
 
 def test_results_of_a_stranger_are_refused_in_one_line(tmp_path):

@@ -289,7 +289,10 @@ def test_judge_bad_input_is_one_line_and_leaves_nothing(own_judges, sounds, tmp_
     shutil.copy(next((sounds / "call").iterdir()), tmp_path / "other/bell")
     page = tmp_path / "page.html"
     for arguments, message in (
-        ((sounds, tmp_path / "other"), "candidates must claim a class of which originals can be judged (call, fan, hammer), got bell"),
+        (
+            (sounds, tmp_path / "other"),
+            "candidates must claim a class of which originals can be judged (call, fan, hammer), got bell",
+        ),
         ((sounds, "--k", "200"), "k must be from 1 to"),
         ((tmp_path / "other",), "one class only"),
         ((tmp_path / "nothing",), "neither a folder"),
@@ -330,7 +333,9 @@ def test_a_candidate_is_shown_with_its_own_file(own_judges, sounds, tmp_path):
     for label in LABELS:
         (tmp_path / "found" / label).mkdir(parents=True)
         first = sorted((sounds / label).iterdir())[0]
-        shutil.copy(sorted((sounds / label).iterdir())[1], tmp_path / "found" / label / first.name)  # an original's name
+        shutil.copy(
+            sorted((sounds / label).iterdir())[1], tmp_path / "found" / label / first.name
+        )  # an original's name
     said = metaug.judge(sounds, tmp_path / "found", judge="own_judges:bands", k=3, jobs=1)
     assert all(Path(path).is_relative_to(tmp_path / "found") for path in said.table.path)
     assert set(said.table["clip"]) <= set(said.files.index)

@@ -90,7 +90,7 @@ class Judgement(NamedTuple):
         lines = [
             worth_texts(self.worth).to_string(index=False),
             f"Judge: {self.judge}; it recognises {known.accuracy:.1%} of {known.clips} held-out originals "
-            f"({known.low:.1%} to {known.high:.1%}), averaged log-mels {known.baseline:.1%}"
+            f"({known.low:.1%} to {known.high:.1%}), averaged log-mels {known.baseline:.1%}",
         ]
         if not np.isnan(wrong.low):
             lines.append(
