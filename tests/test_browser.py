@@ -19,7 +19,7 @@ from urllib.parse import urldefrag
 import pandas as pd
 import pytest
 from conftest import copy_project
-from test_listening import HOSTILE, judge_once, make_judged_by_hand, make_run, make_worth
+from test_listening import HOSTILE, judge_once, make_judged_by_hand, make_plane, make_run, make_worth
 
 from metaug.curation import read_decisions
 from metaug.features import LogMelStore
@@ -243,7 +243,9 @@ def selection(run, tmp_path_factory) -> tuple[str, pd.DataFrame]:  # address of 
     store = LogMelStore.open(str(run / "cache/stores/one"))
     judged = judge_once(store, k=5)
     path = tmp_path_factory.mktemp("selection") / "report.html"
-    text = page(judged, store, judge="efficientat", worth=make_worth(), data="my_sounds", max_mb=2.5)
+    text = page(
+        judged, store, judge="efficientat", worth=make_worth(), data="my_sounds", plane=make_plane(store), max_mb=2.5
+    )
     path.write_text(text, encoding="utf-8")
     return path.as_uri(), judged
 
@@ -315,7 +317,7 @@ def test_sounds_and_neighbours_are_in_view_together_at_one_scale(chosen):
     cell(chosen, "plain", "stretch").click()
     found = chosen.execute_script(
         IN_VIEW
-        + """return {seen: all('.sound button').every(inView), count: all('.sound').length,
+        + """return {seen: all('.sound button').every(inView), count: all('.sound button').length,
         heights: all('.picture').map(p => p.clientHeight), widths: all('.picture').map(p => p.clientWidth),
         rate: all('.picture img').map(i => i.clientWidth / i.naturalWidth),
         axes: all('.picture').map(p => [all('.x', p).length, all('.y', p).map(y => y.textContent).join()].join())};"""
@@ -339,6 +341,15 @@ def test_neighbours_show_their_classes(chosen, selection):
         press(chosen, "j")
 
 
+def test_the_map_of_the_embedding_is_drawn(chosen):
+    cell(chosen, "plain", "bgnoise").click()
+    count, name = chosen.execute_script("""
+        const canvas = document.querySelector('.plane canvas');
+        const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        return [new Set(new Uint32Array(pixels.buffer)).size, canvas.getAttribute('aria-label')];""")
+    assert count > 4 and "5 neighbours" in name
+
+
 def test_deformations_are_explained(chosen):
     cell(chosen, "plain", "drc").click()
     assert "dynamic range compressed" in chosen.find_element("css selector", "#sample p").text
@@ -350,12 +361,17 @@ def test_a_key_overrules_and_a_file_carries_it(chosen, selection, tmp_path):
     how = dict(behavior="allow", downloadPath=str(tmp_path))
     chosen.execute_cdp_cmd("Browser.setDownloadBehavior", how)
     cell(chosen, HOSTILE[0], "bgnoise").click()
-    before = chosen.execute_script(f"return {SELECTED}")[0]
+    before, count = chosen.execute_script(f"return {SELECTED}")[0], chosen.find_element("id", "count").text
     press(chosen, "x")
     assert chosen.execute_script(f"return {SELECTED}")[0] == {"✓": "✗", "✗": "✓"}[before]
     assert "overruled" in chosen.execute_script(f"return {SELECTED}")
     assert "by you" in chosen.find_element("id", "decided").text
     assert re.match("Overruled: .* by you. 1 overruled", chosen.find_element("id", "said").text)
+    counts = [
+        list(map(int, re.findall(r"(\d+) (?:acc|rej)", text)))
+        for text in (count, chosen.find_element("id", "count").text)
+    ]
+    assert sum(counts[0]) == sum(counts[1]) and abs(counts[0][0] - counts[1][0]) == 1
     press(chosen, "jxjxx")  # a second one; the third is taken back
     load(chosen, address)  # a person comes back
     assert chosen.find_element("id", "save").text == "Save 2 decisions"

@@ -577,6 +577,17 @@ def test_long_names_of_any_script_become_files(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_the_judges_plane_holds_every_judged_sample_and_its_references(made):
+    plane, clips = made.judgement.plane, made.found.clips
+    judged, reference = plane[~plane.reference], plane[plane.reference]
+    assert len(judged) == 18 * 21 and not judged.duplicated(["clip", "deformation", "level"]).any()
+    fold = clips.set_index("clip").fold
+    assert (judged.part == judged["clip"].map(fold)).all() and (reference.part != reference["clip"].map(fold)).all()
+    for _, of in plane.groupby("part"):
+        np.testing.assert_allclose(of[["x", "y"]].mean(), 0, atol=1e-3)  # of principal components
+        assert of.x.var() >= of.y.var() > 0
+
+
 # ---- people's decisions
 
 

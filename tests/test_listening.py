@@ -647,6 +647,26 @@ def test_what_people_overruled_is_always_listed(selected, store):
     assert not any(page_data(judged, store, budget=20_000)["samples"]["overruled"])
 
 
+def make_plane(store):  # where a judge sees samples, invented
+    "A table as `Judgement.plane` has it."
+    samples = store.samples.merge(store.clips[["clip", "label", "fold"]], on="clip")
+    own = samples.assign(part=samples.fold, reference=False)
+    parts = [own.assign(part=part, reference=True) for part in (1, 2, 3, 4)]
+    plane = pd.concat([own, *(of[of.deformation.eq("original") & of.fold.ne(of.part)] for of in parts)])
+    xy = np.random.default_rng(0).normal(size=(len(plane), 2)).round(3)
+    return plane.assign(x=xy[:, 0], y=xy[:, 1])
+
+
+def test_the_page_knows_where_the_judge_sees_samples(selected, store):
+    plane = make_plane(store)
+    data = page_data(selected[0], store, plane=plane, budget=1e6)
+    names, at = data["clips"]["clip"], plane[~plane.reference].set_index("row")
+    for row, clip, x, part in zip(*(data["samples"][name] for name in ("row", "clip", "x", "part"))):
+        assert (names[clip], x, part) == (at["clip"][row], at.x[row], at.part[row])
+    assert len(data["points"]["x"]) == 24 + 3 * 24 and sum(data["points"]["reference"]) == 3 * 24
+    assert "points" not in page_data(selected[0], store, plane=plane, budget=5e4), "no room"
+
+
 def test_ticks_are_where_the_bands_are():
     from metaug.features import mel_filters
 

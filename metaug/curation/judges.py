@@ -15,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..analysis.acceptance import principal_plane
 from ..augmentation.grids import Making
 from ..core.checks import InputError, one_of
+from ..core.constants import SAMPLE_KEY
 from ..core.plugins import source_digest
 from ..core.tasks import Task, run_tasks
 from .parts import QUICK, _make_part, _part_roles, _part_vectors
@@ -73,6 +75,7 @@ class Judgement(NamedTuple):
     acceptance: pd.DataFrame  # acceptance table of all candidates; `accepted` is the decision
     originals: pd.DataFrame  # the same of the originals, with `baseline`: what averaged log-mels say
     quality: pd.DataFrame  # a row a part
+    plane: pd.DataFrame | None = None  # part clip deformation level label reference x y: where the judge sees samples
 
     @property
     def worth(self) -> pd.DataFrame:  # label clips accuracy low high baseline trusted
@@ -127,6 +130,19 @@ class _Parts(NamedTuple):
                 )
             )
         return pd.concat(judged, ignore_index=True).assign(test=0, valid=0, seed=how.seed)
+
+    def plane(self, vectors):
+        "Where samples and references lie on the first two principal components of each part; None without two."
+        table, planes = self.store.labelled, []
+        for part, labels in self.parts.items():
+            reference, _, samples = _part_roles(table, part, labels)
+            both = np.concatenate(vectors(part, samples, reference))
+            if both.shape[1] < 2:
+                return None
+            xy = principal_plane(both)[0].round(3)
+            rows = pd.concat([samples.assign(reference=False), reference.assign(reference=True)])
+            planes.append(rows[[*SAMPLE_KEY, "label", "reference"]].assign(part=part, x=xy[:, 0], y=xy[:, 1]))
+        return pd.concat(planes, ignore_index=True)
 
     def averages(self):
         "Averaged log-mels of originals, as `judged` takes them."
@@ -222,7 +238,7 @@ def _judgement(of, how):
         quality = counts.reset_index()
     judged = of.judged(acceptance, vectors, how)
     judged = judged.assign(p=conformal_p(judged, originals))
-    return Judgement(how.judge, _decided(judged, originals, how), originals, quality)
+    return Judgement(how.judge, _decided(judged, originals, how), originals, quality, of.plane(vectors))
 
 
 def _decided(judged, originals, how):

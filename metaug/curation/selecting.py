@@ -184,7 +184,7 @@ class _Writing(NamedTuple):
         "The listening page."
         how = dict(background=self.making.background, jobs=self.jobs, progress=self.progress)
         said = self.judgement
-        how |= dict(judge=said.judge, worth=said.worth, parts=said.quality)
+        how |= dict(judge=said.judge, worth=said.worth, parts=said.quality, plane=said.plane)
         text = page(self.judged, self.store, data=self.found.source, **how)
         write_atomic(f"{self.out}/report.html", text.encode("utf-8", "replace"))
 

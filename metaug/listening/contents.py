@@ -204,9 +204,33 @@ def _tables(
     return dict(
         cells=_cells(rows),
         clips=_clips(names, rows, store),
-        samples=samples.drop(columns="part"),
+        samples=samples,
         judgements=judgements,
     )
+
+# %% ../../nbs/listening/contents.ipynb #0e7a2d02
+_POINT = 40  # bytes of a point in the page
+
+
+def _with_plane(
+    tables: dict[str, pd.DataFrame],  # of a page
+    plane: pd.DataFrame | None,  # part clip deformation level label reference x y; None: not known
+    labels: list[str],  # of the page
+    budget: float,  # bytes for points
+) -> dict[str, pd.DataFrame]:  # the same, samples with x and y, and points: part clip label reference x y
+    "Add where samples and originals lie; nothing is added where that would take too much room."
+    samples, names = tables["samples"], tables["clips"]["clip"]
+    points = None if plane is None else plane[plane.deformation.eq("original") & plane.label.isin(labels)]
+    if points is None or _POINT * (len(points) + len(samples)) > budget:
+        return tables
+    number = dict(zip(names, range(len(names))))
+    points = points.assign(clip=points["clip"].map(number).fillna(-1).astype(int), label=points.label.map(labels.index))
+    own = plane[~plane.reference & plane["clip"].isin(number)]
+    key = own.assign(clip=own["clip"].map(number))[[*_SAMPLE, "x", "y"]]
+    located = samples.merge(key, on=_SAMPLE, how="left")
+    if located.x.isna().any():
+        return tables
+    return tables | dict(samples=located, points=points[["part", "clip", "label", "reference", "x", "y"]])
 
 # %% ../../nbs/listening/contents.ipynb #59fff3e9
 def _needed_rows(
@@ -263,11 +287,12 @@ def page_data(
     background=(),  # sound files that bgnoise was made with; none: generated
     jobs: int = 1,  # processes; -1 is one a core
     progress: bool = False,  # show a bar
+    plane: pd.DataFrame | None = None,  # where a judge sees samples: part clip deformation level label reference x y
 ) -> dict:  # what the page's program gets: numbers, tables as columns, media as base64 by row in the store
     """Choose samples, and make their pictures and sounds within a budget.
     Raises `InputError` if the acceptance table is not whole, k was not judged, or the store lacks a sample."""
     rows, made = _judgements_of_k(acceptance, k), {}
-    tables = _tables(rows, store, budget / 5)
+    tables = _with_plane(_tables(rows, store, budget / 5), plane, _labels(rows), budget / 10)
     about = dict(
         frame=FRAME / SAMPLE_RATE,
         k=int(rows.k.iloc[0]),

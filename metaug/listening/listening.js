@@ -72,6 +72,7 @@ function overrule() {
   item.setAttribute("aria-selected", "true");
   old.replaceWith(item);
   drawDecision(s);
+  tellCount();
   tellDecisions(isOverruled(s) ? `Overruled: ${word(decision(s))} by you.` : `As the judge decided: ${word(decision(s))}.`);
 }
 
@@ -184,11 +185,15 @@ function refresh(at) {
     button.tabIndex = isPressed ? 0 : -1;
   }
   if (!$("map").querySelector("button[tabindex='0']")) $("map").querySelector("button").tabIndex = 0;
-  const accepted = shown.filter(decision).length, of = [$("label").value, $("deformation").value, $("text").value && `“${$("text").value}”`].filter(Boolean).join(", ");
-  $("count").textContent = shown.length ? `${counted(shown.length, "candidate")}${of && ` of ${of}`}: ${accepted.toLocaleString("en")} accepted, ${(shown.length - accepted).toLocaleString("en")} rejected. The number is the margin.` : `No candidate${of && ` of ${of}`} fits these filters.`;
+  tellCount();
   $("list").replaceChildren();
   $("list").scrollTop = drawn = 0;
   choose(Math.max(0, shown.indexOf(at)));
+}
+
+function tellCount() {
+  const accepted = shown.filter(decision).length, of = [$("label").value, $("deformation").value, $("text").value && `“${$("text").value}”`].filter(Boolean).join(", ");
+  $("count").textContent = shown.length ? `${counted(shown.length, "candidate")}${of && ` of ${of}`}: ${accepted.toLocaleString("en")} accepted, ${(shown.length - accepted).toLocaleString("en")} rejected. The number is the margin.` : `No candidate${of && ` of ${of}`} fits these filters.`;
 }
 
 function option(s, i) {
@@ -287,6 +292,53 @@ function sound(key, title, row, text, frames, longest, why, kind) {
     make("p", {className: "text", textContent: text, title: text}), has ? null : make("p", {className: "text quiet", textContent: why || "no sound on this page"}));
 }
 
+// ---- where the judge sees the candidate: two principal components of its embedding
+
+const planes = new Map();  // part → originals on its plane
+for (const point of rows(data.points || {})) {
+  if (!planes.has(point.part)) planes.set(point.part, []);
+  planes.get(point.part).push(point);
+}
+
+function plane(s, judgement) {
+  const points = planes.get(s.part);
+  if (!points) return null;
+  const style = getComputedStyle(document.documentElement), shade = name => style.getPropertyValue(name);
+  const canvas = make("canvas", {width: 480, height: 330, role: "img", "aria-label": `Map of the judge's embedding: this candidate, its original and its ${counted(data.k, "neighbour")} among the originals`});
+  const draw = canvas.getContext("2d"), seen = [...points, s], edge = 22;
+  const [left, right, low, high] = [Math.min(...seen.map(p => p.x)), Math.max(...seen.map(p => p.x)), Math.min(...seen.map(p => p.y)), Math.max(...seen.map(p => p.y))];
+  const place = p => [edge + (canvas.width - 2 * edge) * (p.x - left) / (right - left || 1), canvas.height - edge - (canvas.height - 2 * edge) * (p.y - low) / (high - low || 1)];
+  const dot = (p, size, colour, isRing) => {
+    draw.beginPath();
+    draw.arc(...place(p), size, 0, 7);
+    draw.strokeStyle = draw.fillStyle = colour;
+    draw.lineWidth = 3;
+    if (isRing) draw.stroke(); else draw.fill();
+  };
+  const isOwn = p => data.labels[p.label] == s.label;
+  for (const own of [false, true]) {  // its own class is drawn last
+    for (const p of points) if (p.reference && isOwn(p) == own) dot(p, 5, shade(own ? "--accepted" : "--faint"));
+  }
+  draw.font = "bold 24px system-ui, sans-serif";
+  for (const [n, i] of [...judgement.neighbours.entries()].reverse()) {
+    const p = points.find(p => p.reference && p.clip == i);
+    if (!p) continue;
+    const colour = shade(isOwn(p) ? "--accepted" : "--rejected");
+    dot(p, 8, colour);
+    draw.fillStyle = colour;
+    draw.fillText(n + 1, place(p)[0] + 9, place(p)[1] - 7);
+  }
+  const parent = points.find(p => !p.reference && p.clip == s.clip), [x, y] = place(s);
+  if (parent) dot(parent, 9, shade("--text"), true);
+  draw.lineWidth = 6;
+  draw.beginPath();
+  for (const side of [-1, 1]) { draw.moveTo(x - 10, y - 10 * side); draw.lineTo(x + 10, y + 10 * side); }
+  draw.strokeStyle = shade("--text");
+  draw.stroke();
+  return make("div", {className: "sound plane", role: "group", "aria-label": "Where the judge sees it"}, canvas,
+    make("p", {className: "text"}, "How the judge sees it, in two dimensions: ✕ candidate, ○ its original, 1 … neighbours, ", make("span", {className: "accepted", textContent: "● own class"}), ", ", make("span", {className: "quiet", textContent: "● other classes"})));
+}
+
 function outside(judgement) { return judgement.test || judgement.valid ? `without folds ${judgement.test} and ${judgement.valid}` : "by the other folds"; }
 
 const longestOf = (s, judgement) => Math.max(s.frames, s.source.frames, ...judgement.neighbours.map(i => clips[i].frames));
@@ -298,6 +350,7 @@ function drawSounds(s, judgement) {
   $("pair").replaceChildren(
     sound(" ", "Candidate", s.row, `${s.deformation} ${s.what}${seconds(s.frames)}`, s.frames, longest, s.why),
     sound("o", "Original", s.source.row, `${s.source.short}, fold ${s.source.fold}${seconds(s.source.frames)}`, s.source.frames, longest, s.source.why));
+  $("plane").replaceChildren(plane(s, judgement) || "");
   $("neighbours").replaceChildren(...judgement.neighbours.map((i, n) => sound(String(n + 1), `${isOwn(i) ? "✓" : "✗"} ${clips[i].label}`, clips[i].row, `neighbour ${n + 1}: ${clips[i].short}`, clips[i].frames, longest, clips[i].why, isOwn(i) ? "own" : "other")));
 }
 
@@ -321,7 +374,7 @@ function drawSample(s) {
     make("p", {id: "decided"}),
     ...(s.judgements.length > 1 ? [make("label", {htmlFor: "judgement"}, "judgement ", pick)] : []),
     data.pairs ? make("p", {id: "vote", className: "quiet"}) : "",
-    make("div", {className: "sounds"}, make("div", {id: "pair", className: "large"}), make("div", {id: "neighbours"})));
+    make("div", {className: "sounds"}, make("div", {id: "pair", className: "large"}), make("div", {id: "neighbours"}), make("div", {id: "plane"})));
   $("sample").scrollTop = 0;
   drawDecision(s);
   drawSounds(s, s.judgements[0]);
