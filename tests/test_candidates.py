@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import warnings
 
@@ -134,6 +135,135 @@ def test_a_failure_is_said_with_the_clips_name_and_costs_one_candidate(module, s
     with pytest.warns(UserWarning, match=r"2 versions .* are left out: clip1: broken 0: the pipeline (raised|gave)"):
         _, rows = deform_clip(sounds["clip1"], clip="clip1", grid=grid)
     assert [(row["deformation"], row["level"]) for row in rows] == [("original", 0), ("quieter", 0), ("quieter", 1)]
+
+
+OWN_GENERATOR = """
+import numpy as np
+
+rng, calls = np.random.default_rng(0), []
+
+
+def own_noise(samples, sample_rate):
+    return samples + 0.1 * rng.standard_normal(len(samples))
+
+
+def every_second(samples, sample_rate):
+    calls.append(1)
+    return samples * (len(calls) % 2)
+"""
+
+
+@pytest.mark.parametrize("function", ["own_noise", "every_second"])
+def test_a_pipeline_that_makes_another_sound_of_the_same_seed_is_refused(module, sounds, function):
+    grid = augmentation.pipeline_grid(f"{module('own_generator', OWN_GENERATOR)}:{function}", per_clip=2)
+    for clip in ("clip0", "clip1"):
+        with pytest.raises(InputError, match=f"own_generator:{function} makes another sound of the same seed"):
+            deform_clip(sounds[clip], clip=clip, grid=grid)
+
+
+BROKEN_CLASSES = """
+import numpy as np
+
+
+class Own:
+    state, gain = dict(steps=np.int64(3)), 1.0
+
+    def __init__(self, value):
+        pass
+
+    def states(self, jam):
+        yield self.state
+
+    def audio(self, mudabox, state):
+        mudabox._audio["y"] = self.made(mudabox._audio["y"])
+
+    def made(self, y):
+        return y * np.random.uniform(0.1, 1)
+
+
+class NoValue(Own):
+    def __init__(self):
+        pass
+
+
+class Raises(Own):
+    def made(self, y):
+        raise OSError("no such effect")
+
+
+class NaN(Own):
+    def made(self, y):
+        return y * np.nan
+
+
+class Two(Own):
+    def made(self, y):
+        return np.stack([y, y])
+
+
+class Nothing(Own):
+    def made(self, y):
+        return None
+
+
+class Long(Own):
+    def made(self, y):
+        return np.tile(y, 9)
+
+
+class Integers(Own):
+    def made(self, y):
+        return np.int16(y * 32767)
+
+
+class NoStates(Own):
+    def states(self, jam):
+        return iter(())
+
+
+class Odd(Own):
+    state = dict(steps=object())
+
+
+class FlatMel(Own):
+    def log_mel(self, y, state, *, sr):
+        return np.zeros((64, 3))
+
+
+class NaNMel(Own):
+    def log_mel(self, y, state, *, sr):
+        return np.full((128, 3), np.nan)
+"""
+
+
+@pytest.mark.parametrize(
+    "name, why",
+    dict(
+        NoValue="raised TypeError",
+        Raises="raised OSError: no such effect",
+        NaN="gave samples that are not finite",
+        Two="must give one channel",
+        Nothing="gave nothing",
+        Long="made 135000 of 15000 samples, more than 4 times longer",
+        Integers="must give floating-point samples from -1 to 1, got int16",
+        NoStates=r"must yield a dict from states\(\), got None",
+        Odd="raised AttributeError",
+        FlatMel=r"must give a log-mel of 128 bands .*, got \(64, 3\)",
+        NaNMel="gave a log-mel that is not finite",
+    ).items(),
+)
+def test_a_class_of_your_own_that_fails_costs_one_candidate(module, sounds, tmp_path, name, why):
+    module("own_broken_classes", BROKEN_CLASSES)
+    file = tmp_path / "grid.json"
+    file.write_text(json.dumps({f"own_broken_classes:{name}": [1], "own_broken_classes:Own": [1]}))
+    grid = augmentation.read_grid(file)
+    with pytest.warns(UserWarning, match=f"1 versions .* left out: clip1: {name} 0: deformer .*:{name} {why}"):
+        mels, rows = deform_clip(sounds["clip1"], clip="clip1", grid=grid)
+    assert [row["deformation"] for row in rows] == ["original", "Own"] and rows[1]["state"] == '{"steps": 3}'
+    again, _ = deform_clip(
+        sounds["clip1"], clip="clip1", grid=augmentation.union([grid._replace(deformations=grid.deformations[1:])])
+    )
+    assert np.array_equal(again[1], mels[1])  # it draws from a global generator
 
 
 def test_what_a_pipeline_did_is_in_the_jams_and_is_made_again_for_its_grid_alone(module, sounds, tmp_path):
@@ -379,6 +509,148 @@ def test_a_grid_goes_through_every_command(originals, tmp_path, command):
             "class",
             "only-pitch_far",
         }
+
+
+def short(command, originals, folder, *more):
+    "A command with as little work as there can be."
+    if command == "select":
+        arguments = [str(originals), "--k", "3", "--epochs", "1", "--no-audio"]
+    else:
+        arguments = ["--data", str(originals), "--schemes", "none,brute,metric", "--k", "1", "--folds", "1",
+                     "--valid-folds", "1", "--epochs", "1"]  # fmt: skip
+    return CliRunner().invoke(main, [command, *arguments, "--jobs", "1", "--out", str(folder / "out"), *more])
+
+
+SOME_CLIPS = """
+import numpy as np
+
+
+def of_some(samples, sample_rate):
+    if int(np.abs(samples).sum() * 1000) % 2:
+        raise ValueError("not of this one")
+    return samples * np.random.uniform(0.5, 1)
+
+
+def of_none(samples, sample_rate):
+    raise ValueError("never")
+"""
+
+
+def test_two_hundred_levels_one_and_none_go_through_all_that_groups_by_them(originals, module, tmp_path):
+    from metaug import analysis, listening
+    from metaug.experiment import Settings, experiment
+    from metaug.features import LogMelStore
+    from metaug.selection import by_class_deformation, class_effects
+
+    name, grid = module("own_some", SOME_CLIPS), tmp_path / "grid.json"
+    many = dict(deformer="stretch", values=np.linspace(0.5, 2, 200).round(4).tolist())
+    grid.write_text(json.dumps(dict(many=many, one=dict(deformer="pitch", values=[3]))))
+    judged = (str(grid), f"{name}:of_some", f"{name}:of_none")
+    made = ["many", "of_none", "of_some", "one"]
+    schemes = ("none", "brute", "metric", "class", "class-oracle", *(f"only-{one}" for one in made))
+    settings = Settings(schemes, k=(1,), folds=(1,), valid_folds=1, epochs=1, candidates=judged, per_clip=1)
+    with pytest.warns(UserWarning, match="versions .* are left out"):
+        outcome = experiment(str(originals), settings, cache=tmp_path / "cache", jobs=1, progress=False)
+    counts = outcome.acceptance.groupby("deformation")["clip"].size()
+    clips = outcome.acceptance["clip"].nunique()
+    assert counts["many"] == 200 * clips and counts["one"] == clips and 0 < counts["of_some"] < clips
+    trained = outcome.results.drop_duplicates("scheme").set_index("scheme").n_train
+    assert trained["only-of_none"] == trained["none"] == 8 and trained["only-many"] == 8 + 1600
+    assert trained["only-one"] == 16 and 8 < trained["only-of_some"] < 16
+    assert set(by_class_deformation(outcome.acceptance, draws=5).deformation) == {"many", "of_some", "one"}
+    effects = class_effects(outcome.results, draws=5)
+    assert sorted(effects.deformation.unique()) == ["all", *made]
+    legend = analysis.plot_effects(effects).get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [*made, "all"]
+    heat = [text.get_text() for text in analysis.plot_acceptance(outcome.acceptance, k=1).get_xticklabels()]
+    assert heat == ["many", "of_some", "one", "all"]
+    (folder,) = (tmp_path / "cache" / "stores").iterdir()
+    store = LogMelStore.open(str(folder))
+    page = listening.page_data(outcome.acceptance, store, budget=60_000)
+    assert page["deformations"] == ["many", "of_some", "one"] and page["judged"] == counts.sum()
+    how = dict(candidates=judged, per_clip=1, k=1, epochs=1, jobs=1, audio=False, report=False)
+    curation.select(str(originals), tmp_path / "out", cache=tmp_path / "cache", **how)
+    levels = curation.read_manifest(tmp_path / "out").groupby("deformation")["level"].max()
+    assert set(levels.index) == {"original", "many", "of_some", "one"} and levels["many"] > 150
+
+
+def test_a_folder_called_like_a_grid_is_not_taken_for_it(originals, tmp_path, monkeypatch):
+    from metaug.experiment.settings import Settings, settings_from_anywhere
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("paper", "harsh", "found"):
+        (tmp_path / name).mkdir()
+    settings = settings_from_anywhere(Settings(candidates=("paper", "harsh", "found")))
+    assert settings.candidates == ("paper", "harsh", str(tmp_path / "found"))
+
+
+@pytest.mark.parametrize("command", ["select", "run"])
+def test_nothing_to_judge_is_said_before_any_training(originals, module, tmp_path, command):
+    tone(tmp_path / "found/bird/b.wav", 4000)
+    done = short(command, originals, tmp_path, "--candidates", str(tmp_path / "found"))
+    assert done.exit_code == 2 and "none of the candidates can be judged: 1 of found have a label" in done.output
+    name = f"{module('own_some', SOME_CLIPS)}:of_none"
+    with pytest.warns(UserWarning, match="are left out"):
+        done = short(command, originals, tmp_path, "--candidates", name)
+    said = "of_none: no version of any clip could be made, first .*: the pipeline raised ValueError: never"
+    assert done.exit_code == 2 and re.search(said, done.output)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+BAD_GRIDS = {
+    "stretch: !!python/object/apply:os.system ['touch pwned']": "aliases and objects are refused",
+    "!!python/name:os.system : [1]": "aliases and objects are refused",
+    "stretch: !unknown [1]": "no grid that can be read",
+    "a: &a [1]\nstretch: *a": "aliases and objects are refused",
+    "stretch: [0.5]\nstretch: [0.6]": "stretch is there twice",
+    '{"stretch": {"values": [1.1], "values": [1.2]}}': "values is there twice",
+    "strech: [0.5]": "deformer of strech must be one of stretch, pitch, drc, bgnoise or module:name, got 'strech'",
+    "stretch: [0.01]": "values of stretch must be rates from 0.1 to 10, got 0.01",
+    "stretch: [.nan]": "values of stretch must be rates from 0.1 to 10, got nan",
+    "stretch: [true]": "values of stretch must be rates from 0.1 to 10, got True",
+    "pitch: [60]": "values of pitch must be semitones from -48 to 48, got 60",
+    "drc: [loud]": "values of drc must be one of radio",
+    "bgnoise: {weight: [0.9, 0.5]}": "weights 0 < low < high < 1",
+    "bgnoise: {recordings: [nowhere.wav]}": "nowhere.wav: no such file",
+    "stretch: []": "stretch has no values",
+    "stretch: 0.5": "values of stretch must be a list",
+    "- stretch": "a grid must be a mapping of names to values, got list",
+    "": "a grid must be a mapping of names to values, got NoneType",
+    '{"stretch": [1,': "no grid that can be read",
+    "original: {deformer: stretch, values: [1.1]}": "can't be a deformation's name",
+    "stretch: {values: [1.1], rate: 2}": "rate must be one of deformer, values, weight, recordings",
+    "no_such_module:Thing: [1]": "must be module:name of what can be imported",
+    "os:path: [1]": "deformer os:path must be a class or a function",
+}
+
+
+@pytest.mark.parametrize("text", BAD_GRIDS)
+def test_a_bad_grid_is_one_line_that_names_file_and_rule(originals, tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(text)
+    done = short("select", originals, tmp_path, "--candidates", str(grid))
+    assert done.exit_code == 2 and BAD_GRIDS[text] in done.output and done.output.count("\n") == 1
+    assert not (tmp_path / "pwned").exists() and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "more, why",
+    [
+        (["--candidates", "os:name"], "pipeline os:name must be callable as pipeline(samples, sample_rate), got str"),
+        (["--candidates", "os:nothing"], "must be module:name of what can be imported"),
+        (["--candidates", "harsher"], "harsher: no such file; a grid is one of paper, harsh"),
+        (["--candidates", "os:getcwd", "--per-clip", "0"], "per_clip must be >= 1, got 0"),
+        (["--candidates", "os:getcwd", "--per-clip", "100000"], "at most 10000 can be made"),
+        (["--candidates", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+@pytest.mark.parametrize("command", ["select", "run", "plan"])
+def test_candidates_that_are_none_are_one_line(originals, tmp_path, command, more, why):
+    done = short(command, originals, tmp_path, *more)
+    assert done.exit_code == 2 and why in done.output and done.output.count("\n") == 1, done.output
+    with pytest.raises(InputError, match="per_clip must be a whole number, got 2.5"):
+        read_candidates("os:getcwd", per_clip=2.5)
 
 
 # ---------------------------------------------------------------- in one's own training loop

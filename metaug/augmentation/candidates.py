@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from .grids import GRIDS, Deformation, Grid, check_grid, read_grid, union
-from ..core.checks import InputError
+from ..core.checks import InputError, at_least
 from ..core.plugins import import_named
 from ..datasets.clips import load_clips
 from ..datasets.facts import copies_as_one_source, file_facts
@@ -38,8 +38,7 @@ def read_candidates(
     per_clip: int = 4,  # versions that a pipeline makes of each clip
 ) -> Candidates:
     "Recognise what is to be judged. Raises `InputError` for what is none of these, or can't be read."
-    if per_clip < 1:
-        raise InputError(f"per_clip must be >= 1, got {per_clip}")
+    at_least("per_clip", per_clip, 1)
     grids, collections = [], []
     for name in [wanted] if isinstance(wanted, (str, Path)) else wanted:
         if _is_collection(name):
@@ -166,10 +165,12 @@ def _refuse_originals(path, clips, data):
 def _reading_time(rows, tell):
     "Say how long it takes to read many sounds, by a few of them."
     if tell and len(rows) > 2000:
+        few = rows.sample(100, random_state=0)
+        file_facts(few[:10])  # what is done once, such as loading libraries, takes longer than a file
         begun = time.perf_counter()
-        file_facts(rows.sample(50, random_state=0))
-        minutes = (time.perf_counter() - begun) / 50 * len(rows) / 60
-        tell(f"Reading {len(rows)} candidates takes about {minutes:.0f} minutes")
+        file_facts(few[10:])
+        minutes = (time.perf_counter() - begun) / 90 * len(rows) / 60
+        tell(f"Reading {len(rows)} candidates takes about {max(1, round(minutes))} minutes")
 
 
 def _usable(rows, clips, strict):
@@ -265,8 +266,8 @@ def gather(
 ) -> Gathered:
     """Read the collections of what is to be judged.
 
-    Raises `InputError` for a collection that holds originals, lies among them or can't be read, and for parents and
-    folds that are none.
+    Raises `InputError` for a collection that holds originals, lies among them, can't be read or has nothing to judge, and
+    for parents and folds that are none.
     """
     rows, notes = [], []
     for path, maker in zip(found.collections, collection_names(found)):
@@ -278,6 +279,8 @@ def gather(
         notes += _notes(maker, usable, left_out, why)
     columns = ["clip", "path", "label", "fold", "source", "seconds", "maker", "parent"]
     if not sum(map(len, rows)):
+        if found.collections and not found.grid.names:
+            raise InputError(f"none of the candidates can be judged: {'; '.join(notes)}")
         return Gathered(pd.DataFrame(columns=columns), tuple(notes))
     table = pd.concat(rows, ignore_index=True)
     table = _with_folds(table.assign(source=copies_as_one_source(table)), clips, seed)

@@ -172,12 +172,23 @@ def _read_mapping(file):
                 "tag:yaml.org,2002:python"
             ):
                 raise ValueError("aliases and objects are refused")
+        _refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader))
         table = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, OSError, RecursionError) as e:
         raise InputError(f"{file}: no grid that can be read ({e})") from e
     if not isinstance(table, dict) or not table:
         raise InputError(f"{file}: a grid must be a mapping of names to values, got {type(table).__name__}")
     return table
+
+
+def _refuse_twice(node):
+    "Refuse a mapping with a key that is there twice: YAML and JSON would take the last and say nothing."
+    if isinstance(node, yaml.MappingNode):
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]} is there twice")
+        for _, value in node.value:
+            _refuse_twice(value)
 
 
 def _parsed(source, name, value, recordings):

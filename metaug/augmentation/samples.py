@@ -24,9 +24,9 @@ from tqdm.auto import tqdm
 from .background import load_background
 from .deformers import _apply, _box, _checked_waveform, sample_rng
 from .grids import PAPER_GRID, Grid, Making, deformer_of
-from .pipelines import PipelineError
+from .pipelines import PipelineError, checked_sound, own_code
 from ..core.checks import InputError, one_of
-from ..core.constants import ENGINES, SAMPLE_RATE
+from ..core.constants import ENGINES, FRAME, N_MELS, SAMPLE_RATE
 from ..core.files import digest, file_digest, refuse_private_memory, shared_use
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
@@ -55,9 +55,40 @@ def deform(
 def _version(y, sr, clip, making, deformation, level, recordings):
     "State and result of one deformed version."
     rng = sample_rng(making.seed, clip, deformation, level)
-    deformer = deformer_of(making.grid, deformation, level, engine=making.engine, rng=rng, background=recordings)
+    how = dict(engine=making.engine, rng=rng, background=recordings)
+    about = making.grid.named(deformation)
+    if ":" in about.deformer and not about.pipeline:
+        seed = int(sample_rng(making.seed, clip, deformation, level, "global").integers(2**32))
+        with own_code(f"deformer {about.deformer}", seed):
+            return _own_version(y, sr, making.grid, deformation, level, how)
+    deformer = deformer_of(making.grid, deformation, level, **how)
     state = next(iter(deformer.states(_box(y, sr))))
     return state, _apply(deformer, y, state, sr, making.engine)
+
+# %% ../../nbs/02_augmentation.ipynb #5c0d1e78
+def _own_version(y, sr, grid, deformation, level, how):
+    "The same by a class of your own: what it gives is checked, and its state is what JSON makes of it."
+    deformer, name = deformer_of(grid, deformation, level, **how), f"deformer {grid.named(deformation).deformer}"
+    state = next(iter(deformer.states(_box(y, sr))), None)
+    if not isinstance(state, dict):
+        raise PipelineError(f"{name} must yield a dict from states(), got {state!r:.60}")
+    state = json.loads(json.dumps(state, default=lambda value: value.tolist()))
+    if how["engine"] == "spectral" and hasattr(deformer, "log_mel"):
+        return state, _checked_mel(deformer.log_mel(y, state, sr=sr), grid.stretch_room * len(y) / FRAME, name)
+    box = _box(y.copy(), sr).sandbox.muda
+    deformer.audio(box, state)
+    made = checked_sound(box._audio["y"], len(y), name)
+    return state, log_mel(made, sr=sr) if how["engine"] == "spectral" else made
+
+
+def _checked_mel(mel, most, name):
+    "A log-mel of at most so many frames."
+    mel = np.asarray(mel, np.float32)
+    if mel.ndim != 2 or len(mel) != N_MELS or not 1 <= mel.shape[1] <= max(1, most):
+        raise PipelineError(f"{name} must give a log-mel of {N_MELS} bands and 1 to {most:.0f} frames, got {mel.shape}")
+    if not np.isfinite(mel).all():
+        raise PipelineError(f"{name} gave a log-mel that is not finite")
+    return mel
 
 # %% ../../nbs/02_augmentation.ipynb #80f8087f
 def _sample_row(clip, deformation, level, state, engine, frames, background=()):
@@ -140,9 +171,7 @@ def _sample_from_elsewhere(y, clip, making):
 def _warn_of_left_out(left_out):
     if left_out:
         more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
-        warnings.warn(
-            f"{len(left_out)} versions that a pipeline did not make are left out: {left_out[0]}{more}", stacklevel=3
-        )
+        warnings.warn(f"{len(left_out)} versions could not be made and are left out: {left_out[0]}{more}", stacklevel=3)
 
 # %% ../../nbs/02_augmentation.ipynb #55208759
 def store_attrs(
@@ -211,7 +240,8 @@ def augment(
 ) -> LogMelStore:  # complete
     """Deform all clips of a collection into a store; what is there already is kept.
 
-    Raises `InputError` for a store that was made otherwise, and when clips could not be made; the others are kept.
+    Raises `InputError` for a store that was made otherwise, and when clips, or all versions of all clips, could not be
+    made; the others are kept.
     """
     one_of("engine", engine, ENGINES)
     if jobs == 0:
@@ -228,13 +258,17 @@ def augment(
         results = in_parallel(calls, jobs)
         bar = tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)
         done = list(bar)
-    _warn_of_left_out(sorted(text for _, left_out in done for text in left_out))
+    left_out = sorted(text for _, texts in done for text in texts)
+    _warn_of_left_out(left_out)
     failed = sorted(why for why, _ in done if why)
     if failed:
         reasons = "; ".join(failed[:5])
         raise InputError(
             f"{len(failed)} of {len(clips)} clips could not be made, the others are in {store_path}; {reasons}"
         )
+    if grid.names and store.samples.deformation.eq("original").all():
+        first = f", first {left_out[0]}" if left_out else ""
+        raise InputError(f"{', '.join(grid.names)}: no version of any clip could be made{first}")
     return store
 
 # %% ../../nbs/02_augmentation.ipynb #3417bf33

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..augmentation.candidates import Candidates, read_candidates
-from ..augmentation.grids import Making
+from ..augmentation.grids import GRIDS, Making
 from ..core.checks import InputError
 from ..selection.schemes import Scheme
 
@@ -108,7 +108,10 @@ def settings_from_anywhere(
     "Make the paths in settings absolute. Raises `InputError` for values of the wrong kind."
     _check_kinds(settings)
     files = [settings.background] if isinstance(settings.background, (str, Path)) else settings.background
-    wanted = [str(Path(name).absolute()) if Path(name).exists() else str(name) for name in settings.candidates]
+    wanted = [
+        str(Path(name).absolute()) if Path(name).exists() and name not in GRIDS else str(name)
+        for name in settings.candidates
+    ]
     return settings._replace(background=tuple(str(Path(file).absolute()) for file in files), candidates=tuple(wanted))
 
 # %% ../../nbs/experiment/settings.ipynb #bb753571

@@ -164,10 +164,19 @@ def _training_samples(inputs, cache, table):
     else:
         judged = candidates(rest, test=pair[0], valid=pair[1])
     effects = _table(cache / "effects" / inputs["effects"] / "effects.parquet") if inputs["effects"] else None
-    weight = weigh(inputs["scheme"], judged, seed=_seed(inputs["seed"], pair), effects=effects)
+    if _has_no_sample(inputs["scheme"], judged):
+        weight = np.zeros(len(judged))
+    else:
+        weight = weigh(inputs["scheme"], judged, seed=_seed(inputs["seed"], pair), effects=effects)
     accepted = judged[SAMPLE_KEY].assign(sampling_weight=weight)[weight > 0]
     accepted = accepted.merge(rest, on=SAMPLE_KEY, validate="one_to_one")
     return pd.concat([_originals(rest, rest.fold.unique()), accepted], ignore_index=True), len(judged)
+
+
+def _has_no_sample(scheme, judged):
+    "Whether a scheme is of one deformation alone, of which a pipeline of your own made nothing for these clips."
+    rule = rule_name(scheme)
+    return rule.startswith("only-") and rule.removeprefix("only-") not in set(judged.deformation)
 
 
 def _make_classifier(inputs, cache, out):

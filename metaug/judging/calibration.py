@@ -160,7 +160,8 @@ def wrong_share(
         shares = _wrong_draws(_share_draws(of.accepted, of["clip"], draws, random), *rates[label])
         sums.append(len(of) * shares)
         rows.append(_wrong_row(label, deformation, of, shares))
-    return pd.DataFrame([*rows, _wrong_row(ALL_CLASSES, "all", judged, np.sum(sums, axis=0) / len(judged))])
+    overall = np.sum(sums, axis=0) / len(judged) if sums else np.array([np.nan])  # nothing was judged
+    return pd.DataFrame([*rows, _wrong_row(ALL_CLASSES, "all", judged, overall)])
 
 
 def _share_draws(accepted, clips, draws, random):
