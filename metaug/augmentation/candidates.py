@@ -266,8 +266,8 @@ def gather(
 ) -> Gathered:
     """Read the collections of what is to be judged.
 
-    Raises `InputError` for a collection that holds originals, lies among them, can't be read or has nothing to judge, and
-    for parents and folds that are none.
+    Raises `InputError` for a collection that holds originals, lies among them, can't be read or has nothing to judge,
+    and for parents and folds that are none.
     """
     rows, notes = [], []
     for path, maker in zip(found.collections, collection_names(found)):
