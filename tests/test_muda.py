@@ -341,6 +341,79 @@ def test_annotations_given_are_adapted(sound):
     )
 
 
+TONAL = [
+    ("chord", "G#:min7/b3", {1: "A:min7/b3", 2: "A#:min7/b3", -1: "G:min7/b3"}),
+    ("chord", "N", {1: "N", 2: "N", -1: "N"}),
+    ("chord", "Fbb:7(b9)", {1: "E:7(b9)", 2: "F:7(b9)", -1: "D:7(b9)"}),
+    ("chord_harte", "E:maj", {1: "F:maj", 2: "F#:maj", -1: "D#:maj"}),
+    ("key_mode", "Bb:dorian", {1: "B:dorian", 2: "C:dorian", -1: "A:dorian"}),
+    (
+        "pitch_class",
+        dict(tonic="A", pitch=9),
+        {1: dict(tonic="A#", pitch=9), 2: dict(tonic="B", pitch=9), -1: dict(tonic="G#", pitch=9)},
+    ),
+    (
+        "chord_roman",
+        dict(tonic="F#", chord="bVII"),
+        {1: dict(tonic="G", chord="bVII"), 2: dict(tonic="G#", chord="bVII"), -1: dict(tonic="F", chord="bVII")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("namespace", "value", "shifted"), TONAL)
+def test_chords_and_keys_are_transposed_as_jams_spells_them(namespace, value, shifted, sound, tmp_path):
+    base = jams.JAMS()
+    base.file_metadata.duration = 2.0
+    annotation = jams.Annotation(namespace=namespace, time=0, duration=2)
+    annotation.append(time=0.5, duration=1, value=value, confidence=1)
+    base.annotations.append(annotation)
+    for row in augmentation.deform_clip(sound, clip="c")[1]:
+        if row["n_semitones"] not in shifted:
+            continue
+        jam = jams_of(row, seconds=2.0, jam=base)
+        jam.validate()  # a `♯` is refused
+        assert jam.annotations[0].data[0].value == shifted[row["n_semitones"]]
+        (tmp_path / "x.jams").write_text(jam.dumps())
+        assert read_history(tmp_path / "x.jams")[0][0][0] == "PitchShift"
+        if shutil.which("rubberband"):
+            muda.replay(jam, pack(jams.JAMS.loads(base.dumps()), sound))  # needs the tuning in the state
+    assert base.annotations[0].data[0].value == value
+
+
+def test_a_jams_without_chords_has_no_tuning_that_nobody_measured(sound):
+    row = next(row for row in augmentation.deform_clip(sound, clip="c")[1] if row["n_semitones"] == 1)
+    assert jams_of(row, seconds=2.0).sandbox.muda.history[0]["state"] == dict(n_semitones=1)
+
+
+@pytest.mark.parametrize("n_samples", [0, -1, 1.5, "2"])
+def test_no_samples_of_noise_are_refused_as_by_muda(n_samples):
+    with pytest.raises(ValueError, match="n_samples must be"):
+        BackgroundNoise(n_samples=n_samples)
+
+
+def test_deformers_are_serialised_whole(sound, tmp_path):
+    soundfile.write(tmp_path / "rain.wav", sound, 44100)
+    deformers = [
+        TimeStretch([1.1, 0.9], engine="muda"),
+        LogspaceTimeStretch(3, engine="spectral"),
+        PitchShift([1, -2.5], tuning=False),
+        DynamicRangeCompression("radio", engine="muda"),
+        BackgroundNoise(2, rng=3),
+        BackgroundNoise(background=tmp_path / "rain.wav", engine="muda"),
+        muda.Pipeline(steps=[("a", TimeStretch(1.2, engine="spectral")), ("b", BackgroundNoise(rng=0))]),
+    ]
+    for deformer in deformers:
+        written = muda.serialize(deformer)
+        again = muda.deserialize(written)
+        assert type(again) is type(deformer) and muda.serialize(again) == written
+    noise = [
+        next(o.transform(pack(jams.JAMS(), sound)))
+        for o in (deformers[4], muda.deserialize(muda.serialize(deformers[4])))
+    ]
+    assert np.array_equal(*(jam.sandbox.muda._audio["y"] for jam in noise))
+    assert "engine" not in noise[0].sandbox.muda.history[0]["transformer"]["params"]
+
+
 def test_published_files_replay(real_data):
     folder, audio = real_data("urbansound8k_jams"), real_data("urbansound8k") / "audio" / "fold1"
     stem = next(

@@ -8,9 +8,11 @@ __all__ = ['DEFORMERS', 'AUGMENT_VERSION', 'sample_rng', 'pack', 'LogspaceTimeSt
 
 # %% ../../nbs/augmentation/deformers.ipynb #a3daa159
 import hashlib
+import inspect
 import json
 import re
 import types
+from pathlib import Path
 from types import MappingProxyType
 
 import jams
@@ -18,10 +20,10 @@ import librosa
 import numpy as np
 import soundfile
 
-from .background import load_background, mix, noise_segment
+from .background import Recording, load_background, mix, noise_segment
 from .engines import _need_program, compand, muda, rubber_band
 from .spectral import pitch_mel, stretch_mel
-from ..core.checks import InputError, one_of
+from ..core.checks import InputError, at_least, one_of
 from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_RATE, WEIGHTS
 from ..features.mel import log_mel
 
@@ -62,7 +64,27 @@ def _need_sound(engine):
         raise InputError("engine spectral makes no sound, only log-mels; for sound engine must be rubberband or muda")
 
 
-class LogspaceTimeStretch(muda.deformers.LogspaceTimeStretch):
+def _mended(function, **names):
+    "A function of another package which sees other helpers under the given names; the package stays as it is."
+    seen = {**function.__globals__, **names}
+    return types.FunctionType(function.__code__, seen, function.__name__, function.__defaults__, function.__closure__)
+
+
+class _KeywordParams:
+    "What `muda.serialize` writes has the keyword-only parameters too; a history has muda's own alone."
+
+    def get_params(self, deep=True):
+        whole = super().get_params(deep)
+        names = inspect.getfullargspec(type(self).__init__).kwonlyargs
+        whole["params"].update({name: getattr(self, name) for name in names})
+        return whole
+
+    @property
+    def __serialize__(self):
+        return dict(__class__=type(self).__name__, params=super().get_params()["params"])
+
+
+class LogspaceTimeStretch(_KeywordParams, muda.deformers.LogspaceTimeStretch):
     "Stretch time by rates evenly spaced in the logarithm; state: `rate`."
 
     def __init__(self, n_samples=4, lower=-0.3, upper=0.3, *, engine="rubberband"):
@@ -96,8 +118,20 @@ class TimeStretch(LogspaceTimeStretch):
         yield from (dict(rate=rate) for rate in self.rate)
 
 # %% ../../nbs/augmentation/deformers.ipynb #4af130f9
-class PitchShift(muda.deformers.PitchShift):
-    "Shift pitch; state: `n_semitones` and, unless left out, `tuning`."
+def _transpose(label, n_semitones):
+    "muda's, with `#` where librosa writes a sign that JAMS does not allow."
+    moved = muda.deformers.pitch.transpose(label, n_semitones)
+    return moved.replace("♯", "#") if isinstance(moved, str) else moved
+
+
+class PitchShift(_KeywordParams, muda.deformers.PitchShift):
+    """Shift pitch; state: `n_semitones` and, unless left out, `tuning`.
+
+    Chords, keys and pitch classes are transposed; without `tuning` the sound counts as in tune.
+    """
+
+    deform_note = staticmethod(_mended(muda.deformers.PitchShift.deform_note, transpose=_transpose))
+    deform_tonic = staticmethod(_mended(muda.deformers.PitchShift.deform_tonic, transpose=_transpose))
 
     def __init__(self, n_semitones=1, *, engine="rubberband", tuning=True):
         super().__init__(n_semitones)
@@ -116,11 +150,16 @@ class PitchShift(muda.deformers.PitchShift):
         _need_sound(self.engine)
         mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], semitones=state["n_semitones"])
 
+    def _transform(self, jam, state):
+        if jam.search(namespace="key_mode|chord|pitch_class"):
+            state = {"tuning": 0.0, **state}  # muda's replay needs it too
+        return super()._transform(jam, state)
+
     def log_mel(self, y, state, *, sr):
         return pitch_mel(y, semitones=state["n_semitones"], sr=sr)
 
 # %% ../../nbs/augmentation/deformers.ipynb #a02ace15
-class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
+class DynamicRangeCompression(_KeywordParams, muda.deformers.DynamicRangeCompression):
     "Compress the dynamic range; state: `preset`. Raises `InputError` for a preset that muda does not have."
 
     def __init__(self, preset=None, *, engine="rubberband"):
@@ -137,11 +176,11 @@ class DynamicRangeCompression(muda.deformers.DynamicRangeCompression):
         mudabox._audio["y"] = compand(mudabox._audio["y"], sr=mudabox._audio["sr"], preset=state["preset"])
 
 # %% ../../nbs/augmentation/deformers.ipynb #b604d880
-class BackgroundNoise(muda.deformers.BackgroundNoise):
+class BackgroundNoise(_KeywordParams, muda.deformers.BackgroundNoise):
     """Mix with background noise; state: `filename`, `weight`, `start`, `stop` (samples at the recording's rate).
 
-    Raises `InputError` for weights that are not 0 < weight_min < weight_max < 1, and for a file that is not among the
-    recordings.
+    Raises `InputError` for weights that are not 0 < weight_min < weight_max < 1, for `n_samples` under 1, and for a file
+    that is not among the recordings.
     """
 
     def __init__(
@@ -156,14 +195,12 @@ class BackgroundNoise(muda.deformers.BackgroundNoise):
         engine="rubberband",
     ):
         muda.BaseTransformer.__init__(self)
+        self.engine = engine
+        given = [background] if isinstance(background, (str, Path, Recording)) else background or ()
+        self.background = [o if isinstance(o, Recording) else str(o) for o in given]
         self.recordings = {recording.name: recording for recording in load_background(background)}
-        self.n_samples, self.weight_min, self.weight_max, self.rng, self.engine = (
-            n_samples,
-            weight_min,
-            weight_max,
-            None,
-            engine,
-        )
+        self.n_samples, self.weight_min, self.weight_max = at_least("n_samples", n_samples, 1), weight_min, weight_max
+        self.rng = rng if isinstance(rng, int) else None
         self.files = [files] if isinstance(files, str) else list(files or self.recordings)
         self._rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
         if not 0 < weight_min < weight_max < 1:
@@ -205,12 +242,6 @@ class BackgroundNoise(muda.deformers.BackgroundNoise):
                 self, mudabox, state
             )
         audio["y"] = mix(audio["y"], noise, weight=state["weight"])
-
-
-def _mended(function, **names):
-    "A function of another package which sees other helpers under the given names; the package stays as it is."
-    seen = {**function.__globals__, **names}
-    return types.FunctionType(function.__code__, seen, function.__name__, function.__defaults__, function.__closure__)
 
 # %% ../../nbs/augmentation/deformers.ipynb #8c928c0f
 def _noise_deformer(value, *, engine, rng, background):
