@@ -316,3 +316,50 @@ def test_a_tilde_that_is_nobodys_home_is_a_character(sounds, monkeypatch):
     sounds.rename("~sounds")
     told = metaug("data", "~sounds")
     assert told.exit_code == 0 and "2 classes" in told.output, told.output
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("damage", ["nan", "no sound"])
+def test_a_bad_file_costs_no_work_on_the_others(tmp_path, monkeypatch, damage):
+    import numpy as np
+    from test_datasets import put, sine
+
+    monkeypatch.chdir(tmp_path)
+    for number, label in enumerate(("cat", "dog")):
+        for i in range(6):
+            put(tmp_path / "s" / label / f"{i}.wav", sine(8000, 0.2, 300 * (number + 1) + 20 * i))
+    bad = tmp_path / "s" / "dog" / "3.wav"
+    put(bad, np.full(1600, np.nan), subtype="FLOAT") if damage == "nan" else bad.write_text("hello")
+    quick = ("--schemes", "none", "--folds", 1, "--valid-folds", 1, "--epochs", 1, "--jobs", 1, "--out", "o")
+    for dry in ((), ("--dry-run",)):
+        refused = metaug("run", "--data", "s", *quick, *dry)
+        assert refused.exit_code == 2 and "dog/3.wav" in refused.stderr.splitlines()[-1], refused.output
+    assert metaug("augment", "--data", "s", "--store", "st", "--jobs", 1).exit_code == 0
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "st").rglob("c/*/0/0")}
+    bad.unlink()
+    assert " 11    11" in metaug("run", "--data", "s", *quick, "--dry-run").output  # the store is complete
+    again = metaug("augment", "--data", "s", "--store", "st", "--jobs", 1)
+    assert again.exit_code == 0 and "231 samples of 11 clips" in again.output
+    assert made == {path: path.stat().st_mtime_ns for path in made} and len(made) == 11
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("augment", "--data", "sounds", "--store", "new"),
+        ("augment", "--data", "sounds", "--store", "new", "--audio", "new audio"),
+        ("select", "sounds", "--out", "new", "--k", 1),
+        ("run", "--data", "sounds", "--schemes", "none", "--out", "new"),
+        ("run", "--data", "sounds", "--schemes", "none", "--out", "new", "--dry-run"),
+        ("plan", "--data", "sounds", "--schemes", "none", "--out", "new"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_missing_program_is_said_before_anything_is_made(sounds, tmp_path, monkeypatch, args):
+    (sounds / "cat" / "bad.wav").unlink()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    told = metaug(*args, "--engine", "muda")
+    assert told.exit_code == 2 and "needs the program rubberband" in told.stderr.splitlines()[-1], told.output
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("new") and [*path.rglob("*.parquet")]]
+    assert args[0] == "run" or not (tmp_path / "new").exists()

@@ -1,6 +1,6 @@
 """Sounds of every kind in, one table and one array out: what `metaug.datasets` promises, tried on files made here."""
 
-import functools, hashlib, http.server, io, json, os, re, struct, tarfile, threading, warnings, zipfile
+import functools, hashlib, http.server, io, json, os, re, shutil, struct, tarfile, threading, warnings, zipfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -1530,3 +1530,22 @@ def test_what_goes_with_a_table_of_clips(tmp_path):
     assert set(clips.attrs) == {"problems", "loose", "made_folds", "notes", "passed_over"} and clips.attrs["made_folds"]
     collection = datasets.read_collection(tmp_path, n_folds=2)
     assert collection.clips.equals(clips) and collection.clips.attrs == {} and collection.files == 4
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("copies", [False, True])
+def test_folds_are_drawn_as_if_unusable_files_were_not_there(tmp_path, copies):
+    from metaug.curation import find
+
+    for number, label in enumerate(("cat", "dog")):
+        for i in range(7):
+            put(tmp_path / label / f"{i}.wav", sine(8000, 0.2, 300 * (number + 1) + 20 * i))
+    if copies:
+        shutil.copy(tmp_path / "dog" / "1.wav", tmp_path / "dog" / "copy.wav")
+    put(tmp_path / "cat" / "2.wav", np.full(1600, np.nan), subtype="FLOAT")
+    put(tmp_path / "dog" / "0.wav", np.full(1600, np.inf), subtype="FLOAT")
+    before = datasets.usable(load_clips(tmp_path)), find(tmp_path, folds=3, seed=4).clips
+    assert [Path(o["path"]).name for o in before[0].attrs["problems"]] == ["2.wav", "0.wav"]
+    (tmp_path / "cat" / "2.wav").unlink(), (tmp_path / "dog" / "0.wav").unlink()
+    after = datasets.usable(load_clips(tmp_path)), find(tmp_path, folds=3, seed=4).clips
+    assert before[0].equals(after[0]) and before[1].equals(after[1])

@@ -94,12 +94,16 @@ def claim_audio(
 ) -> None:
     """Mark a folder as that of these samples.
 
-    Raises `InputError` for what can't be exported into it: names of two samples, another engine, seed, grid or sound.
+    Raises `InputError` for what can't be exported into it: names of two samples, another engine, seed, grid or sound,
+    an engine whose program is not installed.
     """
     if engine not in ENGINES[1:]:
         raise InputError(f"engine must be one of {', '.join(ENGINES[1:])} where sound is wanted, got {engine}")
-    about = Making(engine, seed, background, grid).attrs() | dict(sounds=sounds_digest(clips))
+    making = Making(engine, seed, background, grid)
+    about = making.attrs() | dict(sounds=sounds_digest(clips))
     _check_export(clips, folder, grid)
+    if _unfinished(clips, folder, grid):
+        making.check_programs()
     claim_folder(Path(folder), json.loads(json.dumps(about)), by="metaug augment --audio")
 
 

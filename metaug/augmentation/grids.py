@@ -20,7 +20,7 @@ import yaml
 
 from .background import load_background
 from .deformers import AUGMENT_VERSION, DEFORMERS
-from .engines import muda
+from .engines import _need_program, muda
 from .pipelines import Pipeline
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, WEIGHTS
@@ -270,6 +270,9 @@ def _own_deformer(name, value, **offered):
     return made
 
 # %% ../../nbs/augmentation/grids.ipynb #0a95351f
+_PROGRAMS = dict(stretch="rubberband", pitch="rubberband", drc="sox")  # what muda calls
+
+
 class Making(NamedTuple):
     "Hold what decides how the versions of a clip are made."
 
@@ -277,6 +280,12 @@ class Making(NamedTuple):
     seed: int = 0  # where chance comes from
     background: tuple = ()  # sound files or `Recording`s; none: generated street-like noise
     grid: Grid = PAPER_GRID
+
+    def check_programs(self) -> None:
+        "Raise `InputError` if the engine calls a program for these versions that is not installed."
+        called = [_PROGRAMS[d.deformer] for d in self.grid.deformations if d.deformer in _PROGRAMS]
+        for program in called if self.engine == "muda" else ():
+            _need_program(program)
 
     def attrs(
         self,

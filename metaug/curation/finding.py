@@ -47,13 +47,19 @@ class Found(NamedTuple):
             yield f"  {count} {name}: {' '.join(row['clip'].split())} ({row.detail}){' …' if count > 1 else ''}"
 
 # %% ../../nbs/curation/finding.ipynb #ee8755df
-def _keep_copies_together(facts, folds, seed):
-    "The same clips with copies of a recording in one fold, unless all are copies of one."
-    source = copies_as_one_source(facts)
-    if source.equals(facts.source) or source.nunique() < 2:
+def _drawn_again(facts, folds, seed):
+    """The same clips with copies of a recording in one fold, unless all are copies of one; files that can't be used
+    change no fold of the others."""
+    left = facts[facts.problem.eq("")]
+    source = copies_as_one_source(left)
+    if source.nunique() > 1:
+        left = left.assign(source=source)
+    if len(left) == len(facts) and left.source.equals(facts.source):
         return facts
-    facts = facts.assign(source=source)
-    return facts.assign(fold=make_folds(facts, n_folds=folds, seed=seed, check=False))
+    facts = facts.copy()
+    facts.loc[left.index, "source"] = left.source
+    facts.loc[left.index, "fold"] = make_folds(left, n_folds=folds, seed=seed, check=False)
+    return facts
 
 # %% ../../nbs/curation/finding.ipynb #2b01a4b6
 def find(
@@ -83,7 +89,7 @@ def find(
         first = f"{facts.path.iloc[0]}: {facts.problem.iloc[0]}"
         raise InputError(f"{source}: none of {len(facts)} clips can be read whole, first {first}")
     if clips.attrs["made_folds"]:
-        facts = _keep_copies_together(facts, folds, seed)
+        facts = _drawn_again(facts, folds, seed)
     clips = facts.loc[~bad, list(clips)].reset_index(drop=True)
     clips.attrs = {}
     return Found(str(source), clips, findings(facts), judgeable(clips))

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from ..core.checks import InputError
 from ..core.files import cache_folder, file_digest
-from .clips import _reason
+from .clips import _reason, make_folds
 from .layouts import _note
 from .sounds import _open_sound
 
@@ -158,9 +158,10 @@ def usable(
     *,
     strict: bool = False,  # a file that cannot be used is an error
     progress: bool = False,  # show a bar
-) -> pd.DataFrame:  # clips table of the files that can be used
+) -> pd.DataFrame:  # clips table of the files that can be used, with the others in `attrs["problems"]`
     """Leave out files that cannot be used, with a warning, before any work.
 
+    Folds that `load_clips` drew are drawn again without them, so that all is as if they had been removed before.
     Raises `InputError` if `strict`, or if none is left.
     """
     bad = unusable(clips, progress=progress)
@@ -173,8 +174,9 @@ def usable(
     said = f"{len(bad)} of {len(clips)} files can't be used and are left out, first {path}: {reason}"
     warnings.warn(said, stacklevel=2)
     left = clips[~clips.path.isin([path for path, _ in bad])].reset_index(drop=True)
-    left.attrs = clips.attrs
-    return left
+    problems = [dict(path=path, reason=reason) for path, reason in bad]
+    left.attrs = clips.attrs | dict(problems=[*clips.attrs.get("problems", []), *problems])
+    return left.assign(fold=make_folds(left, check=False)) if clips.attrs.get("made_folds") else left
 
 # %% ../../nbs/datasets/facts.ipynb #2507ae04
 NEAR_SILENT = -60  # dB under full scale, mean over the clip

@@ -271,8 +271,11 @@ def dry_run(
 ) -> str:  # a line for each task, and the outline
     "Say what a run would do, and why. Raises `InputError` as `planned` does."
     clips, graph = planned(data, settings)
+    counts = outline(graph, clips, cache)
+    if counts.done["store"] < counts.tasks["store"]:
+        graph.settings.making.check_programs()
     lines = []
     for task in reasons(graph, cache).itertuples():
         state, why = ("to do", f": {task.why}") if task.why else ("done ", "")
         lines.append(f"{state}  {task.stage}: {task.label} ({task.key}){why}")
-    return "\n".join([*lines, outline(graph, clips, cache).to_string()])
+    return "\n".join([*lines, counts.to_string()])

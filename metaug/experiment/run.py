@@ -14,7 +14,7 @@ from ..augmentation.samples import prepare_store
 from ..core.cluster import workers
 from ..core.files import remove_partials
 from ..core.tasks import run_tasks
-from .checks import checked_clips
+from .checks import checked_clips, refuse_left_out
 from .forecast import patches_bar
 from .outcome import Outcome, collect
 from .protocol import Graph
@@ -34,16 +34,17 @@ def experiment(
 ) -> Outcome:
     """Run the paper's experiment on a collection of sounds, from clips to tables; work in the cache is not done again.
 
-    Raises `InputError` for settings or clips that cannot give a result, and `TaskError` if some work failed (what is
-    done is kept).
+    Raises `InputError` for settings or clips that cannot give a result (if some files can't be used, when the log-mels
+    of the others are made), and `TaskError` if some work failed (what is done is kept).
     """
     settings = settings_from_anywhere(settings)
-    clips = checked_clips(data, settings)
+    clips = checked_clips(data, settings, strict=False)
     cache = UPath(cache).absolute()
     remove_partials(cache)
     with workers(scheduler, cache) as where:
         with where():
             store = prepare_store(clips, settings.making, cache=cache, jobs=jobs, progress=progress)
+        refuse_left_out(clips)
         ResidentMels.of(open_store(cache, store))  # decoded once, before tasks do so side by side
         graph = Graph(store, clips.fold.unique().tolist(), settings)
         with where(gpu=True), patches_bar(graph, clips, cache, progress) as advance:
