@@ -1549,3 +1549,90 @@ def test_folds_are_drawn_as_if_unusable_files_were_not_there(tmp_path, copies):
     (tmp_path / "cat" / "2.wav").unlink(), (tmp_path / "dog" / "0.wav").unlink()
     after = datasets.usable(load_clips(tmp_path)), find(tmp_path, folds=3, seed=4).clips
     assert before[0].equals(after[0]) and before[1].equals(after[1])
+
+
+@pytest.mark.parametrize("column", ["cv", "outer_fold", "Fold #", "fold assignment", "split_id"])
+def test_columns_that_may_be_folds_are_named(tmp_path, column):
+    table(tmp_path).assign(**{column: [1, 2, 3, 1] * 2}).to_csv(tmp_path / "t.csv", index=False)
+    assert [o["finding"] for o in said(tmp_path / "t.csv")[0].attrs["notes"]] == ["column not read"]
+
+
+@pytest.mark.parametrize(
+    "start, end",
+    [
+        ("Begin Time (s)", "End Time (s)"),
+        ("t0", "t1"),
+        ("onset_sec", "offset_sec"),
+        ("start_time_s", "end_time_s"),
+        ("from", "to"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_times_within_a_file_are_known_whatever_their_unit_is_called(tmp_path, start, end, suffix):
+    rows = table(tmp_path)
+    seconds = sf.info(tmp_path / rows.path[0]).duration
+    for last, refused_ in ((seconds / 3, True), (seconds, False)):
+        timed = rows.assign(**{start: 0.0, end: last})
+        timed.to_csv(tmp_path / "t.csv", index=False) if suffix == "csv" else timed.to_parquet(tmp_path / "t.parquet")
+        if refused_:
+            refused(lambda: load_clips(tmp_path / f"t.{suffix}", n_folds=2), "times within a file are not read")
+        else:
+            notes = said(tmp_path / f"t.{suffix}")[0].attrs["notes"]
+            assert {o["clip"] for o in notes if o["finding"] == "column not read"} == {start, end}
+    timed = rows.assign(**{f"{start} ms": 0, f"{end} ms": 40})
+    timed.to_csv(tmp_path / "u.csv", index=False)
+    assert len([o for o in said(tmp_path / "u.csv")[0].attrs["notes"] if o["finding"] == "column not read"]) == 2
+
+
+def test_a_second_label_is_named_if_it_says_more(tmp_path):
+    rows = table(tmp_path)
+    rows.assign(category=rows.label.str.upper(), species="animal").to_csv(tmp_path / "t.csv", index=False)
+    assert said(tmp_path / "t.csv")[0].attrs["notes"] == []
+    rows.assign(category=["loud", "quiet"] * 4).to_csv(tmp_path / "t.csv", index=False)
+    assert [o["clip"] for o in said(tmp_path / "t.csv")[0].attrs["notes"]] == ["category"]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "|", "/", "+", " & "])
+def test_several_labels_in_one_field_are_a_finding(tmp_path, mark):
+    rows = table(tmp_path)
+    rows.assign(label=[*rows.label[:6], f"cat{mark}dog", f"cat{mark}dog"]).to_csv(tmp_path / "t.csv", index=False)
+    assert "several labels" in {o["finding"] for o in said(tmp_path / "t.csv")[0].attrs["notes"]}
+
+
+@pytest.mark.parametrize("place", ["metadata.csv", "meta/all.csv", "metadata/US8K.csv", "labels.csv"])
+@pytest.mark.parametrize("fold", ["1", "1.0", "fold1", "Fold_1"])
+def test_urbansound8k_is_known_by_its_columns(tmp_path, place, fold):
+    rows = []
+    for number in (1, 2, 3):
+        for c, label in enumerate(("siren", "drilling")):
+            name = f"{number}{c}0-{c}-0-0.wav"
+            put(tmp_path / "us" / f"fold{number}" / name, sine(8000, 0.2, 300 + 90 * c + number))
+            rows.append([name, f"{number}{c}0", fold.replace("1", str(number), 1), label])
+    (tmp_path / "us" / place).parent.mkdir(exist_ok=True)
+    columns = ["slice_file_name", "fsID", "fold", "class"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "us" / place, index=False)
+    clips = load_clips(tmp_path / "us")
+    assert set(clips.label) == {"siren", "drilling"} and sorted(clips.fold) == [1, 1, 2, 2, 3, 3]
+    assert set(clips.source) == {o[1] for o in rows}
+    (tmp_path / "us" / place).unlink()
+    refused(lambda: load_clips(tmp_path), "give", "/us")
+
+
+def test_folders_named_audio_lead_to_their_table(tmp_path):
+    for number in range(6):
+        put(tmp_path / "audio" / "audio" / f"{number % 3 + 1}-{number}-A-0.wav", sine(8000, 0.2, 300 + 40 * number))
+    rows = pd.DataFrame(dict(filename=sorted(o.name for o in (tmp_path / "audio" / "audio").iterdir())))
+    rows.assign(fold=[1, 1, 2, 2, 3, 3], category=["dog", "cow"] * 3).to_csv(tmp_path / "esc50.csv", index=False)
+    here = load_clips(tmp_path)
+    assert len(here) == 6
+    for folder in (tmp_path / "audio", tmp_path / "audio" / "audio"):
+        assert load_clips(folder).equals(here)
+
+
+@pytest.mark.parametrize(
+    "name, text", [("metadata.jsonl", "{}\n"), ("metadata.csv", "file_name,text\ndata/0.wav,hello\n")]
+)
+def test_metadata_in_which_no_classes_are_found_is_noted(tmp_path, name, text):
+    tree(tmp_path, cat=2, dog=2)
+    (tmp_path / name).write_text(text)
+    assert [(o["finding"], o["clip"]) for o in said(tmp_path)[0].attrs["notes"]] == [("table not read", name)]

@@ -179,8 +179,8 @@ class DynamicRangeCompression(_KeywordParams, muda.deformers.DynamicRangeCompres
 class BackgroundNoise(_KeywordParams, muda.deformers.BackgroundNoise):
     """Mix with background noise; state: `filename`, `weight`, `start`, `stop` (samples at the recording's rate).
 
-    Raises `InputError` for weights that are not 0 < weight_min < weight_max < 1, for `n_samples` under 1, and for a file
-    that is not among the recordings.
+    Raises `InputError` for weights that are not 0 < weight_min < weight_max < 1, for `n_samples` under 1, and for a
+    file that is not among the recordings.
     """
 
     def __init__(

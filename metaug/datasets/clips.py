@@ -126,7 +126,7 @@ def _label_notes(labels):
         alike.setdefault(_label_key(label), []).append(label)
     how = "differ by capitals, blanks or hyphens only, and count as different classes"
     notes = [_note("labels alike", ", ".join(group), how) for group in alike.values() if len(group) > 1]
-    for mark in ",;|":
+    for mark in ",;|/+&":
         pieces = {label: [o.strip() for o in label.split(mark)] for label in labels if mark in label}
         parts = [o for several in pieces.values() for o in several]
         again = [o for o, several in pieces.items() if any(p in labels or parts.count(p) > 1 for p in several)]

@@ -16,14 +16,23 @@ import pandas as pd
 
 from ..core.checks import InputError
 from ..core.files import MARK
-from .published import _filled, _is_first_esc, _read_esc50, _read_first_esc, _read_urbansound8k
+from metaug.datasets.published import (
+    _filled,
+    _hugging_face_table,
+    _is_first_esc,
+    _known_table,
+    _published_columns,
+    _published_table,
+    _read_esc50,
+    _read_first_esc,
+    _read_urbansound8k,
+)
 from .sounds import is_sound
 from metaug.datasets.tables import (
-    _END,
     _SPLIT,
-    _START,
     FileFinder,
     _need_columns,
+    _time_of,
     read_table,
     unread_columns,
 )
@@ -91,12 +100,11 @@ _COLUMNS = ("path", "label", "fold", "source")
 def _read_any_table(path, only_esc10=False):
     "The rows of a table, of a known collection or of somebody's own."
     rows = read_table(path)
-    named = set(rows)
-    if not named & {"path", "label"}:
-        if {"slice_file_name", "class", "fold"} <= named:
-            return Layout(*_read_urbansound8k(path, rows))
-        if {"filename", "category", "fold"} <= named:
-            return Layout(*_read_esc50(path, rows, only_esc10))
+    published = _published_columns(set(rows))
+    if published == "urbansound8k":
+        return Layout(*_read_urbansound8k(path, rows))
+    if published == "esc50":
+        return Layout(*_read_esc50(path, rows, only_esc10))
     return _read_own_table(path, rows)
 
 
@@ -128,11 +136,11 @@ def _given_folds(rows):
 
 
 def _given_times(rows):
+    "Seconds from columns of times, the first that there is of each kind."
     times = {}
-    for name, words in dict(start=_START, end=_END).items():
-        column = next((o for o in words if o in rows), None)
-        if column:
-            times[f"_{name}"] = pd.to_numeric(rows[column], errors="coerce")
+    for name in rows if rows.columns.is_unique else ():
+        if _time_of(name) and f"_{_time_of(name)}" not in times:
+            times[f"_{_time_of(name)}"] = pd.to_numeric(rows[name], errors="coerce")
     return times
 
 
@@ -143,19 +151,6 @@ def _read_selection(root):
     plain = {o: layout.rows[o].str.removeprefix("'") for o in ("label", "source") if o in layout.rows}
     said = _note("selection", root, "is a selection, so that deformed sounds count as clips of their own, in tests too")
     return layout._replace(rows=layout.rows.assign(**plain), notes=[said])
-
-# %% ../../nbs/datasets/layouts.ipynb #8e1dd5bd
-_ESC50_TABLES, _URBANSOUND8K_TABLES = ("meta/esc50.csv", "esc50.csv"), ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")
-
-
-def _table_in(root, names):
-    "The first of these tables that a folder has, in whatever capitals."
-    finder = FileFinder(root)
-    return next((o for o in map(finder.find, names) if o.is_file()), None)
-
-
-def _known_table(root):
-    return _table_in(root, [*_ESC50_TABLES, *_URBANSOUND8K_TABLES, "clips.csv"])
 
 # %% ../../nbs/datasets/layouts.ipynb #4642930f
 SOUND_SUFFIXES = set(
@@ -232,7 +227,7 @@ def _by_folder(root, paths):
         labels = _below_common([levels[i][1:] for i in deep])
         return _labelled_rows([paths[i] for i in deep], [o[0] for o in labels], [levels[i][0] for i in deep])
     second = {o[1] if len(o) > 1 else "" for o in levels}
-    if len(second) > 1 and _are_parts(root, second, refuse=False):
+    if len(first) > 1 and len(second) > 1 and _are_parts(root, second, refuse=False):
         return _labelled_rows(paths, [o[0] for o in levels], [o[1] for o in levels])
     return pd.DataFrame(dict(path=paths, label=[o[0] for o in levels])), _depth_notes(root, levels)
 
@@ -287,25 +282,10 @@ def _depth_notes(root, levels):
     return [_note("deep folders", ", ".join(sorted(deep)[:5]), how)]
 
 # %% ../../nbs/datasets/layouts.ipynb #9b59101d
-_HUGGING_FACE_TABLES = ("metadata.csv", "metadata.parquet")
-
-
-def _hugging_face_table(root):
-    "A table of sounds with `file_name` and a label; a table of anything else is passed over."
-    table = _table_in(root, _HUGGING_FACE_TABLES)
-    if table is None:
-        return None
-    try:
-        return table if {"file_name", "label"} <= set(read_table(table)) else None
-    except InputError:
-        return None
-
-
 def _read_layout(root, only_esc10=False):
     "What a folder holds, by the first mark that is found."
-    if root.name == "audio" and _table_in(root.parent, [*_ESC50_TABLES, *_URBANSOUND8K_TABLES]):
-        root = root.parent
-    table = _table_in(root, [*_ESC50_TABLES, *_URBANSOUND8K_TABLES])
+    above = [o.parent for o in (root.parent, root) if o.name == "audio" == root.name]  # Kaggle's is `audio/audio`
+    table = next((o for o in map(_published_table, [*above, root]) if o), None)
     if table:
         return _read_any_table(table, only_esc10)
     if (root / "clips.csv").is_file():
@@ -315,7 +295,15 @@ def _read_layout(root, only_esc10=False):
     table = _hugging_face_table(root)
     if table:
         return _with_unlisted(_read_any_table(table), table)
-    return _read_parts(root) or _read_folder(root)
+    layout = _read_parts(root) or _read_folder(root)
+    return layout._replace(notes=[*layout.notes, *_unread_metadata(root)])
+
+
+def _unread_metadata(root):
+    "A note of metadata in which no classes are found."
+    named = [o for o in ("metadata.csv", "metadata.parquet", "metadata.jsonl") if (root / o).is_file()]
+    how = "classes are the folders'; for others it must be a CSV or Parquet with file_name and label"
+    return [_note("table not read", o, how) for o in named]
 
 # %% ../../nbs/datasets/layouts.ipynb #8df555d2
 def _with_unlisted(layout, table):

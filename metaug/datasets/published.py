@@ -19,7 +19,7 @@ import pooch
 
 from ..core.checks import InputError
 from ..core.files import cache_folder
-from .tables import FileFinder, _need_columns
+from .tables import FileFinder, _need_columns, read_table
 
 # %% ../../nbs/datasets/published.ipynb #46c9126d
 def data_folders() -> list[Path]:  # most wanted first
@@ -205,7 +205,7 @@ def _read_urbansound8k(table, rows):
     "Rows of UrbanSound8K, whose sounds lie in a folder a fold, or all in one."
     _need_columns(table, rows, ["slice_file_name", "fold", "class"])
     root, names = _table_root(table), [name.strip() for name in rows.slice_file_name]
-    folds = [re.sub(r"\.0*$", "", fold.strip()) for fold in rows.fold]
+    folds = [re.sub(r"(?i)^fold[ _-]?|\.0*$", "", fold.strip()) for fold in rows.fold]
     in_folds = [f"fold{fold}/{name}" for fold, name in zip(folds, names)]
     places = [root / "audio", root, root / "audio" / "audio"]
     folder, flat = _where_most_are(places, in_folds), _where_most_are(places, names)
@@ -235,3 +235,51 @@ def _read_first_esc(paths):
     labels = [re.sub(r"\W+", "_", _ESC_FOLDER.fullmatch(o.parent.name)[1].lower()).strip("_") for o in paths]
     folds, sources = [o.name.split("-")[0] for o in paths], [o.name.split("-")[1] for o in paths]
     return pd.DataFrame(dict(path=paths, label=labels, fold=folds, source=sources))
+
+# %% ../../nbs/datasets/published.ipynb #8e1dd5bd
+_ESC50_TABLES, _URBANSOUND8K_TABLES = ("meta/esc50.csv", "esc50.csv"), ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")
+
+
+def _table_in(root, names):
+    "The first of these tables that a folder has, in whatever capitals."
+    finder = FileFinder(root)
+    return next((o for o in map(finder.find, names) if o.is_file()), None)
+
+
+def _known_table(root):
+    return _table_in(root, [*_ESC50_TABLES, *_URBANSOUND8K_TABLES, "clips.csv"])
+
+
+def _published_columns(names):
+    "Which collection has these columns: `esc50`, `urbansound8k`, or none."
+    if {"path", "label"} & names:
+        return None
+    if {"slice_file_name", "class", "fold"} <= names:
+        return "urbansound8k"
+    return "esc50" if {"filename", "category", "fold"} <= names else None
+
+
+def _columns_of(table):
+    try:
+        return set(read_table(table))
+    except InputError:
+        return set()
+
+
+def _published_table(root):
+    "The table of a known collection that a folder has: by its name, else by its columns."
+    named = _table_in(root, [*_ESC50_TABLES, *_URBANSOUND8K_TABLES])
+    if named or (root / "clips.csv").exists():
+        return named
+    others = [o for where in (root, root / "meta", root / "metadata") for o in sorted(where.glob("*.csv"))[:20]]
+    small = [o for o in others if o.is_file() and o.stat().st_size < 1 << 24]
+    return next((o for o in small if _published_columns(_columns_of(o))), None)
+
+# %% ../../nbs/datasets/published.ipynb #3be0c1d2
+_HUGGING_FACE_TABLES = ("metadata.csv", "metadata.parquet")
+
+
+def _hugging_face_table(root):
+    "A table of sounds with `file_name` and a label; a table of anything else is passed over."
+    table = _table_in(root, _HUGGING_FACE_TABLES)
+    return table if table and {"file_name", "label"} <= _columns_of(table) else None

@@ -92,11 +92,9 @@ def _split(text):
             raise ValueError(f"over {MAX_ROWS} rows")
         if not any(row):
             continue
-        if len(row) > len(names):
-            if any(row[len(names) :]):
-                raise ValueError(f"row {number} has {len(row)} fields, the first line names {len(names)} columns")
-            del row[len(names) :]
-        rows.append(row + [""] * (len(names) - len(row)))
+        if any(row[len(names) :]):
+            raise ValueError(f"row {number} has {len(row)} fields, the first line names {len(names)} columns")
+        rows.append(row[: len(names)] + [""] * (len(names) - len(row)))
     return names, rows
 
 
@@ -144,12 +142,10 @@ def _text_bytes(chunk):
     "What a chunk of a column takes when each row has its own text."
     if not isinstance(chunk, pa.DictionaryArray):
         return chunk.nbytes
-    lengths = (
-        pc.binary_length(chunk.dictionary)
-        if len(chunk.dictionary) and not pa.types.is_integer(chunk.dictionary.type)
-        else None
-    )
-    return 0 if lengths is None else pc.sum(pc.cast(pc.take(lengths, chunk.indices), pa.int64())).as_py() or 0
+    if not len(chunk.dictionary) or pa.types.is_integer(chunk.dictionary.type):
+        return 0
+    lengths = pc.take(pc.binary_length(chunk.dictionary), chunk.indices)
+    return pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
 
 
 def check_parquet(
@@ -182,7 +178,7 @@ def _read_parquet(path):
         names = schema.names
         if sum(map(len, names)) > MAX_TEXT:
             raise ValueError(f"over {MAX_TEXT} characters of column names")
-        known = [name for name in dict.fromkeys(names) if _plain(name) in _KNOWN or _meant(name)]
+        known = [name for name in dict.fromkeys(names) if _plain(name) in _KNOWN or _meant(name) or _time_of(name)]
         plain = [
             o for o in known if _plain(o) in _OTHER_WORDS or names.count(o) == 1 and _is_plain(schema.field(o).type)
         ]
@@ -206,11 +202,11 @@ _OTHER_WORDS = dict(
     "original_file speaker speaker_id session session_id fsid freesound_id parent parent_id",
 )
 _ALIKE_WORDS = {word: column for column, words in _OTHER_WORDS.items() for word in words.split()}
-_START = "start onset begin start_time begin_time time_start t_start start_s start_sec start_seconds from".split()
-_END = "end offset stop end_time stop_time time_end t_end end_s end_sec end_seconds to".split()
-_SPLIT = "split subset set partition usage dataset_split data_split".split()
+_ANY_WORD = dict(path={"path", "file", "wav", "audio"}, label={"label", "class", "emotion"}, fold={"fold", "cv"})
+_TIME_WORDS = dict(start="start onset begin from t0 tmin".split(), end="end offset stop to t1 tmax".split())
+_UNIT_WORDS = "s sec secs second seconds ms msec sample samples frame frames t time times".split()
+_SPLIT = "split split_id subset set partition usage dataset_split data_split".split()
 _UNREAD = {
-    **dict.fromkeys([*_START, *_END], "times within a file are not read, a row is the whole file"),
     **dict.fromkeys(["channel", "chan", "ch"], "channels are not read one by one, all are averaged"),
     **dict.fromkeys(
         "labels tags categories classes label2 label_2 labels_2 second_label secondary_label secondary_labels "
@@ -218,8 +214,7 @@ _UNREAD = {
         "further labels are not read, a clip has one",
     ),
 }
-_PUBLISHED = "esc10 take classid target".split()
-_KNOWN = {*_OTHER_WORDS, *_ALIKE_WORDS, *_UNREAD, *_SPLIT, *_PUBLISHED}
+_KNOWN = {*_OTHER_WORDS, *_ALIKE_WORDS, *_UNREAD, *_SPLIT, *"esc10 take classid target".split()}
 
 
 def _plain(name):
@@ -240,7 +235,15 @@ def _is_slip(name, column):
 def _meant(name):
     "The column that a name may stand for; none if it looks like no other."
     plain = _plain(name)
-    return _ALIKE_WORDS.get(plain) or next((o for o in _OTHER_WORDS if _is_slip(plain, o)), None)
+    slip = next((o for o in _OTHER_WORDS if _is_slip(plain, o)), None)
+    words = set(re.split(r"[\W_]+", plain))
+    return _ALIKE_WORDS.get(plain) or slip or next((o for o, some in _ANY_WORD.items() if some & words), None)
+
+
+def _time_of(name):
+    "`start` or `end` for a column of times within a file, whatever their unit; none for others."
+    words = [word for word in re.split(r"[\W_]+", _plain(name)) if word and word not in _UNIT_WORDS]
+    return next((which for which, some in _TIME_WORDS.items() if len(words) == 1 and words[0] in some), None)
 
 # %% ../../nbs/datasets/tables.ipynb #0be56d2b
 def read_table(
@@ -266,6 +269,12 @@ def _need_columns(path, rows, needed):
         raise InputError(f"{path}: holds no rows")
 
 # %% ../../nbs/datasets/tables.ipynb #e278ae48
+def _says_more(rows, name):
+    "Whether a column that may be a label is not known from the label."
+    may_be = _ALIKE_WORDS.get(_plain(name)) == "label" and "label" in rows
+    return may_be and rows.groupby("label")[name].nunique().max() > 1
+
+
 def unread_columns(
     rows: pd.DataFrame,  # what `read_table` gives
     *,
@@ -273,23 +282,25 @@ def unread_columns(
 ) -> dict[str, str]:  # column → what it may mean; an empty one means nothing
     "Name the columns that mean something and are not read."
     found = {}
-    for name in [name for name in rows if name not in beside and rows.columns.tolist().count(name) == 1]:
-        if not rows[name].ne("").any():
-            continue
+    names = rows.columns.tolist()
+    for name in [o for o in names if o not in beside and names.count(o) == 1 and rows[o].ne("").any()]:
         meant = _meant(name)
         if _plain(name) in _UNREAD:
             found[name] = _UNREAD[_plain(name)]
+        elif _time_of(name):
+            found[name] = "times within a file are not read, a row is the whole file"
         elif meant in ("fold", "source") and meant not in rows:
             found[name] = f"if it is the {meant}, call it {meant}"
+        elif _says_more(rows, name):
+            found[name] = _UNREAD["tags"]
     return found
 
 # %% ../../nbs/datasets/tables.ipynb #aaa1f5a0
 def _spellings(name):
     "Other ways to write a file's name, the most literal first."
     slashed = name.strip().replace("\\", "/")
-    yield from dict.fromkeys(
-        [name, name.strip(), slashed, *(unicodedata.normalize(o, slashed) for o in ("NFC", "NFD"))]
-    )
+    forms = (unicodedata.normalize(o, slashed) for o in ("NFC", "NFD"))
+    yield from dict.fromkeys([name, name.strip(), slashed, *forms])
 
 
 class FileFinder:

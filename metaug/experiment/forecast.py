@@ -27,6 +27,7 @@ from .settings import Settings, settings_from_anywhere
 from .work import WORK, open_store
 from ..features.mel import patch_starts
 from ..learning.classification import PATCHES_PER_CLIP, training_rate
+from ..learning.metric import MOST_CLASSES
 from ..learning.training import RECIPES
 
 # %% ../../nbs/experiment/forecast.ipynb #fb764b4f
@@ -60,7 +61,7 @@ def _epoch(task, clips, grid):
     how, rest = task.inputs, clips[~_is_held_out(task, clips)]
     n = int((~_from_elsewhere(rest)).sum())
     if how.get("net") == "npair":
-        return n, 2 * clips.label.nunique()
+        return n, 2 * min(clips.label.nunique(), MOST_CLASSES)
     if how.get("budget") != "epochs":
         return n * PATCHES_PER_CLIP, RECIPES[how["recipe"]].bs
     samples = n * _samples_of(how["scheme"], grid) + _found_for(how["scheme"], rest)
