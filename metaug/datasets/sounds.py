@@ -49,6 +49,8 @@ def _stated_sizes(file):
     if mark == b".snd":
         at, size = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
         return size, at, 0x7FFF0000
+    if mark == b"riff":  # W64, whose sizes count what stands before them
+        return max(int.from_bytes(file.read(20)[12:], "little") - 40, 0), 40, _UNKNOWN
     at, head, wanted = _CHUNKED.get(mark, (0, "", b""))
     wide, size_of_file = None, os.fstat(file.fileno()).st_size
     for _ in range(_MOST_CHUNKS if head else 0):
@@ -73,6 +75,8 @@ def _stated_sizes(file):
 def _is_known_tail(file, size):
     "Whether the last `size` bytes of a file, from here on, are a chunk, a tag or padding."
     head = file.read(12)
+    if head[:4] in (*_CHUNKED, b".snd", b"riff"):  # another sound
+        return False
     if head[:3] in (b"ID3", b"TAG") or head[:4] == b"APET":
         return True
     if len(head) >= 8 and all(32 <= byte < 127 for byte in head[:4]):
@@ -87,11 +91,12 @@ def _is_known_tail(file, size):
 def _check_sizes(path, believed=True):
     "Raise `InputError` if a header states more or less than there is, or states what libsndfile does not believe."
     with open(path, "rb") as file:
-        sizes = _stated_sizes(file)
-        if sizes is None:
+        stated, at, unknown = _stated_sizes(file) or (0, 0, 0)
+        if not at:
             return
-        stated, at, unknown = sizes
         there = max(os.fstat(file.fileno()).st_size - at, 0)
+        if stated == 2**64 - 1:  # as CAF has it
+            raise InputError(f"{path}: its header states no length (written to a pipe?), write it to a file again")
         if there < 0.99 * stated and (stated < unknown or not believed):
             raise InputError(
                 f"{path}: the file is cut short, its header states {stated} bytes of sound, {there} are there"
@@ -103,7 +108,7 @@ def _check_sizes(path, believed=True):
         if not _is_known_tail(file, behind):
             raise InputError(
                 f"{path}: its header is unfinished, it states {stated} bytes of sound and {behind} more stand behind "
-                "them (a recording that was cut off?); repair it or write the sound to a new file"
+                "them (a recording that was cut off, or joined files?); repair it or write the sound to a new file"
             )
 
 # %% ../../nbs/datasets/sounds.ipynb #e70f5def
@@ -197,7 +202,7 @@ def _check_header(path, sound):
         raise InputError(f"{path}: its header states no length (written to a pipe?), write it to a file again")
     if _is_cut(sound):
         raise InputError(f"{path}: the file is cut short, its header states more sound than it holds")
-    if sound.format in ("WAV", "WAVEX", "RF64", "AIFF", "AU", "CAF"):
+    if sound.format in ("WAV", "WAVEX", "RF64", "AIFF", "AU", "CAF", "W64"):
         _check_sizes(path)
     if sound.format in ("FLAC", "OGG"):
         _check_streams(path, sound)
