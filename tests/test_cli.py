@@ -363,3 +363,17 @@ def test_a_missing_program_is_said_before_anything_is_made(sounds, tmp_path, mon
     assert told.exit_code == 2 and "needs the program rubberband" in told.stderr.splitlines()[-1], told.output
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("new") and [*path.rglob("*.parquet")]]
     assert args[0] == "run" or not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("command", [("augment", "--store"), ("select", "--out"), ("run", "--out"), ("plan", "--out")])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_empty_name_of_background_noise_is_said_as_such(sounds, tmp_path, monkeypatch, command):
+    (sounds / "cat" / "bad.wav").unlink()
+    monkeypatch.chdir(tmp_path)
+    name, out = command
+    more = ("--schemes", "none") if name in ("run", "plan") else ("--k", 1) if name == "select" else ()
+    told = metaug(
+        name, *(("sounds",) if name == "select" else ("--data", "sounds")), out, "new", *more, "--background", ""
+    )
+    assert told.exit_code == 2 and "the name of a file is empty" in told.stderr, told.output
+    assert not (tmp_path / "new").exists()
