@@ -160,13 +160,12 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, he
     assert saved(tmp_path / "out") == bytes_of(expected._asdict())
 
 
-def test_no_scheduler_is_one_line(five_folds, tmp_path):
-    ran = subprocess.run(
-        run(five_folds, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1"), capture_output=True, text=True
-    )
+@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:1", "nosuch://node:8786", "tcp://127.0.0.1:x"])
+def test_no_scheduler_is_one_line(five_folds, tmp_path, scheduler):
+    ran = subprocess.run(run(five_folds, tmp_path / "out", "--scheduler", scheduler), capture_output=True, text=True)
     assert (
         ran.returncode == 2
-        and ran.stderr.startswith("metaug: tcp://127.0.0.1:1: no Dask scheduler answers")
+        and ran.stderr.startswith(f"metaug: {scheduler}: no Dask scheduler answers")
         and ran.stderr.count("\n") == 1
     )
 

@@ -57,9 +57,11 @@ def workers(
         return
     try:
         from distributed import Client, KilledWorker
+        from distributed.comm import get_address_host
     except ImportError as e:
         raise InputError("a scheduler needs the package distributed: pip install distributed") from e
     try:
+        get_address_host(scheduler)  # a client of what is no address waits for itself when the process ends
         client = Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError, TypeError) as e:
         raise InputError(f"{scheduler}: no Dask scheduler answers there ({e})") from e
