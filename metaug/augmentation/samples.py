@@ -27,7 +27,7 @@ from .grids import PAPER_GRID, Grid, Making, deformer_of
 from .pipelines import PipelineError, checked_sound, own_code
 from ..core.checks import InputError, one_of
 from ..core.constants import ENGINES, FRAME, N_MELS, SAMPLE_RATE
-from ..core.files import digest, file_digest, refuse_private_memory, shared_use
+from ..core.files import digest, file_digest, refuse_private_memory, shared_use, storage
 from ..core.process import in_parallel
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
@@ -221,6 +221,11 @@ def _make(path, run, index, clip, making):
     return None, left_out
 
 # %% ../../nbs/02_augmentation.ipynb #a31f7ffc
+def _is_whole_store(store_path):
+    fs, root = storage(store_path)
+    return fs.exists(f"{root}/clips.parquet") and not LogMelStore.open(store_path).missing()
+
+
 def _clip_tasks(store, making):
     run = os.urandom(8).hex()
     for index in store.missing():
@@ -240,16 +245,18 @@ def augment(
 ) -> LogMelStore:  # complete
     """Deform all clips of a collection into a store; what is there already is kept.
 
-    Raises `InputError` for a store that was made otherwise, and when clips, or all versions of all clips, could not be
-    made; the others are kept.
+    Raises `InputError` for a store that was made otherwise, for an engine whose program is not installed, and when
+    clips, or all versions of all clips, could not be made; the others are kept.
     """
     one_of("engine", engine, ENGINES)
     if jobs == 0:
         raise InputError("jobs must be >= 1, or negative to count from all cores, got 0")
     files = [background] if isinstance(background, (str, Path)) else background or ()
-    making = Making(engine, seed, tuple(os.path.abspath(file) for file in files), grid)
+    making = Making(engine, seed, tuple(file and os.path.abspath(file) for file in files), grid)
     if jobs != 1:
         refuse_private_memory(store_path)
+    if not _is_whole_store(store_path):
+        making.check_programs()
     clips = clips.assign(content=[_content_if_there(path) for path in clips.path])
     how = dict(versions=grid.versions, stretch=grid.stretch_room, attrs=making.attrs())
     store = LogMelStore.create(store_path, clips, **how)

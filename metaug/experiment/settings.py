@@ -112,7 +112,9 @@ def settings_from_anywhere(
         str(Path(name).absolute()) if Path(name).exists() and name not in GRIDS else str(name)
         for name in settings.candidates
     ]
-    return settings._replace(background=tuple(str(Path(file).absolute()) for file in files), candidates=tuple(wanted))
+    return settings._replace(
+        background=tuple(str(file and Path(file).absolute()) for file in files), candidates=tuple(wanted)
+    )
 
 # %% ../../nbs/experiment/settings.ipynb #bb753571
 def fold_numbers(
