@@ -14,7 +14,8 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import urldefrag
+from urllib.parse import urldefrag, urlparse
+from urllib.request import url2pathname
 
 import pandas as pd
 import pytest
@@ -23,7 +24,7 @@ from test_listening import HOSTILE, judge_once, make_judged_by_hand, make_plane,
 
 from metaug.curation import read_decisions
 from metaug.features import LogMelStore
-from metaug.listening import listening_page, page
+from metaug.listening import Browser, listening_page, page
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -464,6 +465,26 @@ def test_a_screen_reader_hears_names(chosen):
     for name in ("Verdict", "Judged candidates", "The chosen candidate", "Next candidate"):
         assert name in named, name
     assert any(role == "group" and name.startswith("✗") or name.startswith("✓") for role, name in nodes)
+
+
+def test_in_a_notebook_it_says_that_it_loads_and_works_closed_off(browser, selection, tmp_path):
+    text = Path(url2pathname(urlparse(selection[0]).path)).read_text(encoding="utf-8")
+    (tmp_path / "lesson.html").write_text(f"<!DOCTYPE html><body>{Browser(text, 900)._repr_html_()}", encoding="utf-8")
+    errors(browser)
+    browser.get((tmp_path / "lesson.html").as_uri())
+    assert "MB) is loading" in browser.find_element("css selector", "body p").text
+    browser.switch_to.frame(browser.find_element("css selector", "iframe"))
+    try:
+        until(browser, "document.querySelectorAll('#list li').length > 0")
+        ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert not ground.startswith("rgba"), "it covers the line behind it"
+        cell(browser, "plain", "drc").click()
+        press(browser, "jx")
+        assert browser.find_element("id", "save").text == "Save 1 decision"
+        assert "only until this page is closed" in browser.find_element("id", "said").text
+    finally:
+        browser.switch_to.default_content()
+    assert errors(browser) == []
 
 
 @pytest.mark.parametrize("count", [8_400, 100_000])

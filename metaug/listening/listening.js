@@ -288,7 +288,7 @@ function sound(key, title, row, text, frames, longest, why, kind) {
   sounds[key] = {row, button, symbol, mark, share};
   button.addEventListener("click", () => toggle(key));
   return make("div", {className: `sound ${kind || ""}`, role: "group", "aria-label": `${title}: ${text}`}, button,
-    make("div", {className: "picture"}, image, mark, picture && longest ? axes(longest) : null),
+    make("div", {className: "picture", hidden: !picture}, image, mark, picture && longest ? axes(longest) : null),
     make("p", {className: "text", textContent: text, title: text}), has ? null : make("p", {className: "text quiet", textContent: why || "no sound on this page"}));
 }
 
