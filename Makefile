@@ -92,8 +92,9 @@ docs: $(STAMP) ## Build the site into _docs, with Quarto where it is installed, 
 	fi
 	$(BIN)/python .ci/house.py links _docs
 
+# What JupyterLab adds to a notebook when it is opened or run is taken out as it is saved, so that git sees only what was edited.
 lab: $(STAMP) ## Open the notebooks in JupyterLab
-	$(BIN)/jupyter lab $(AS_ROOT) --notebook-dir=. nbs/index.ipynb
+	$(BIN)/jupyter lab $(AS_ROOT) --notebook-dir=. --ContentsManager.pre_save_hook=nbdev.clean.clean_jupyter nbs/index.ipynb
 
 prepare: $(STAMP) ## Before a commit: clean the notebooks, export them, write the README
 	$(BIN)/python .ci/house.py tidy

@@ -58,7 +58,7 @@ def defined(
     found = {}
     for node in ast.parse(code).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found[node.name] = re.split(r"(?<=[.:])\s", (ast.get_docstring(node) or "").strip())[0]
+            found[node.name] = re.split(r"(?<=[.:])\s+(?=[A-Z`])", (ast.get_docstring(node) or "").strip())[0]
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found.update({t.id: "" for t in targets if isinstance(t, ast.Name)})
@@ -98,12 +98,27 @@ def with_folds(
     return re.sub(code, one, page, flags=re.S)
 
 
-def with_note(
-    page: str,  # HTML
-) -> str:  # the same with a note under each page inside the page
-    "Say that an embedded page is loading: megabytes of sound are in it."
-    note = '<div class="embedded"><p role="status">Loading the page and its sounds …</p>'
-    return re.sub(r"<iframe srcdoc=.*?</iframe>", lambda m: f"{note}{m[0]}</div>", page, flags=re.S)
+ALT = re.compile(r"^#\|\s*fig-alt:\s*(.+)$", re.M)
+
+
+def with_alt(
+    page: str,  # HTML of a notebook
+    cells: list[dict],  # its cells
+) -> str:  # the same with a description in each picture whose cell has one
+    """Describe pictures by the line `fig-alt` of their cells, also beside a directive that is no `key: value`, such as `slow`.
+    Mark pictures of sound, whose colours stay as they are in dark mode."""
+
+    def one(m):
+        cell, shown = source(cells[int(m[1])]), m[0]
+        if re.search(r"\b(imshow|specgram)\(", cell):
+            shown = shown.replace('class="img-fluid"', 'class="img-fluid spectrogram"')
+        said = ALT.search(cell)
+        if said is None:
+            return shown
+        text = html.escape(said[1].strip().strip('"').replace('\\"', '"'), quote=True)
+        return re.sub(r"<img (?![^>]*\balt=)", lambda _: f'<img alt="{text}" ', shown)
+
+    return re.sub(r'<div id="cell-(\d+)" class="cell">.*?(?=<div id="cell-|</main>)', one, page, flags=re.S)
 
 
 # ---------------------------------------------------------------- lessons and the API reference
@@ -211,7 +226,7 @@ def mend(
         if convert and MATHS.search(page):
             page = with_mathml(page, convert)
         if notebook in found:
-            page = with_note(with_folds(page, found[notebook]))
+            page = with_alt(with_folds(page, found[notebook]), found[notebook])
             module = next((m for m, writer in written_by.items() if writer == notebook and m in described), None)
             page = with_reference(page, module, beside(described[module])) if module else page
         for module, reference in described.items():

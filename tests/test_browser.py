@@ -663,6 +663,22 @@ def test_lessons_show_no_wall_of_imports(browser, site):
         until(browser, "document.querySelector('main details[open] pre').checkVisibility()")
 
 
+def test_every_picture_is_described(browser, site):
+    folder, address = site
+    found = []
+    for path in sorted((folder / "nbs").rglob("*.html")):
+        if path.stem in ("study", "05_experiment"):  # their pictures are drawn anew with their results
+            continue
+        page = path.read_text(encoding="utf-8")
+        main = page[page.index("<main") : page.index("</main>")]
+        found += [
+            f"{path.stem}: {img[:60]}"
+            for img in re.findall(r"<img [^>]*?>", re.sub(r"srcdoc=\"[^\"]*\"", "", main))
+            if not re.search(r'\balt="[^"]', img)
+        ]
+    assert not found, "\n".join(found)
+
+
 def test_figures_are_dark_on_a_dark_page(browser, site):
     filters = {}
     for scheme in ("light", "dark"):
@@ -701,6 +717,19 @@ def test_a_player_of_the_site_plays(browser, site):
     until(browser, "!player.paused && player.currentTime > 0")
 
 
+def test_six_players_of_a_dog_play(browser, site):
+    browser.get(f"{site[1]}/nbs/tutorials/listen.html")
+    players = browser.find_elements("css selector", "main .sounds audio")
+    assert len(players) == 6
+    for number in range(6):
+        browser.execute_script(f"window.player = document.querySelectorAll('main audio')[{number}]; player.play()")
+        until(browser, "!player.paused && player.currentTime > 0 && player.duration > 4")
+        browser.execute_script("player.pause()")
+    assert "ronfont" in browser.find_element("css selector", "main").text
+    browser.get(f"{site[1]}/nbs/index.html")
+    assert browser.find_element("css selector", "#quarto-sidebar a[href*=listen]").is_displayed()
+
+
 def test_the_lesson_on_listening_holds_the_page_itself(browser, site):
     errors(browser)
     browser.get(f"{site[1]}/nbs/listening/webpage.html")
@@ -722,9 +751,12 @@ def test_the_lesson_on_listening_holds_the_page_itself(browser, site):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    "JupyterLab on a folder with one lesson, with settings of its own."
+    "JupyterLab as `make lab` starts it, on a folder with one lesson, with settings of its own."
     folder = tmp_path_factory.mktemp("lab")
     shutil.copy(ROOT / "nbs/04_selection.ipynb", folder)
+    shutil.copy(ROOT / "nbs/04_selection.ipynb", folder / "opened.ipynb")
+    shutil.copy(ROOT / "settings.ini", folder)
+    hooks = re.findall(r"--ContentsManager\S+", (ROOT / "Makefile").read_text(encoding="utf-8"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -747,6 +779,7 @@ def lab(tmp_path_factory):
         "--ServerApp.port_retries=0",
         "--IdentityProvider.token=test",
         f"--ServerApp.root_dir={folder}",
+        *hooks,
         "--LabApp.expose_app_in_browser=True",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -765,15 +798,12 @@ def lab(tmp_path_factory):
                 server.kill()
 
 
-def test_jupyterlab_runs_a_lesson_whole(browser, lab):
-    folder, address, server = lab
-    path = folder / "04_selection.ipynb"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    for code in notebook["cells"]:
-        code.update({"outputs": [], "execution_count": None} if code["cell_type"] == "code" else {})
-    path.write_text(json.dumps(notebook), encoding="utf-8")
+def open_in_lab(browser, lab, path):
+    "Open a notebook and wait until its kernel is ready."
     from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.ui import WebDriverWait
+
+    folder, address, server = lab
 
     def up(_):
         assert server.poll() is None, (folder / "lab.log").read_text()
@@ -789,15 +819,36 @@ def test_jupyterlab_runs_a_lesson_whole(browser, lab):
             "return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
         )
     )
+
+
+def test_a_notebook_that_is_opened_and_saved_stays_as_it_was(browser, lab):
+    path = lab[0] / "opened.ipynb"
+    before = path.read_bytes()
+    open_in_lab(browser, lab, path)
+    done = browser.execute_async_script("""
+        const done = arguments[0], context = window.jupyterapp.shell.currentWidget.context;
+        context.model.setMetadata('language_info', {name: 'python', version: '3.0'});
+        context.save().then(() => done('saved'), error => done(String(error)));""")
+    assert done == "saved"
+    assert path.read_bytes() == before
+
+
+def test_jupyterlab_runs_a_lesson_whole(browser, lab):
+    folder, _, _ = lab
+    path = folder / "04_selection.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for code in notebook["cells"]:
+        code.update({"outputs": [], "execution_count": None} if code["cell_type"] == "code" else {})
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    open_in_lab(browser, lab, path)
     done = browser.execute_async_script("""
         const done = arguments[0], {commands, shell} = window.jupyterapp;
         commands.execute('notebook:run-all-cells').then(() => shell.currentWidget.context.save()).then(() => done('saved'), error => done(String(error)));""")
     assert done == "saved"
-    ran = [
-        c
-        for c in json.loads(path.read_text(encoding="utf-8"))["cells"]
-        if c["cell_type"] == "code" and "".join(c["source"]).strip()
-    ]
+    cells = browser.execute_script("return window.jupyterapp.shell.currentWidget.context.model.toJSON().cells")
+    ran = [c for c in cells if c["cell_type"] == "code" and "".join(c["source"]).strip()]
     assert ran and all(c["execution_count"] for c in ran)
     assert [o["ename"] for c in ran for o in c["outputs"] if o["output_type"] == "error"] == []
     assert sum(bool(c["outputs"]) for c in ran) > len(ran) / 5
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    assert {c.get("execution_count") for c in saved["cells"]} == {None} and list(saved["metadata"]) == ["kernelspec"]

@@ -361,9 +361,9 @@ def test_words_that_pandas_takes_for_missing_are_labels(tmp_path):
         (lambda t: t.rename(columns=dict(path="paths")), ["column path is missing", "if paths is the path, call it"]),
         (lambda t: t.iloc[:0], ["holds no rows"]),
         (lambda t: t.assign(path=t.path.replace("sound/cat/1.wav", "sound/cat/9.wav")), ["9.wav: no such file"]),
-        (lambda t: pd.concat([t, t.iloc[:1]]), ["0.wav: stands in two rows"]),
-        (lambda t: pd.concat([t, t.iloc[:1].assign(path="sound/dog/../cat/0.wav")]), ["0.wav: stands in two rows"]),
-        (lambda t: pd.concat([t, t.iloc[:1].assign(label="dog")]), ["0.wav: stands in several rows that differ"]),
+        (lambda t: pd.concat([t, t.iloc[:1]]), ["0.wav: is in two rows"]),
+        (lambda t: pd.concat([t, t.iloc[:1].assign(path="sound/dog/../cat/0.wav")]), ["0.wav: is in two rows"]),
+        (lambda t: pd.concat([t, t.iloc[:1].assign(label="dog")]), ["0.wav: is in several rows that differ"]),
         (lambda t: t.assign(label=["", *t.label[1:]]), ["label is empty in row 1"]),
         (lambda t: t.assign(fold=1), ["one fold only (1)"]),
         (lambda t: t.assign(fold=[0, 1] * 4), ["fold must be a whole number >= 1, got '0'"]),
@@ -385,7 +385,7 @@ def test_a_row_that_stands_twice_counts_once(tmp_path):
     pd.concat([rows, rows.iloc[:3]]).to_csv(tmp_path / "t.csv", index=False)
     with pytest.warns(UserWarning, match="3 of 11 files"):
         clips = load_clips(tmp_path / "t.csv")
-    assert len(clips) == 8 and {o["reason"] for o in clips.attrs["problems"]} == {"stands in two rows"}
+    assert len(clips) == 8 and {o["reason"] for o in clips.attrs["problems"]} == {"is in two rows"}
 
 
 @pytest.mark.parametrize(
@@ -472,13 +472,13 @@ def test_fewer_folds_than_asked_for(tmp_path):
 
 def test_leaks_are_warned_of(tmp_path):
     table(tmp_path, fold=[1, 2, 1, 2] * 2, source=list("xxbbccdy")).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.warns(UserWarning, match="3 sources stand in two folds or more.*: b, c, x"):
+    with pytest.warns(UserWarning, match="3 sources are in two folds or more.*: b, c, x"):
         load_clips(tmp_path / "t.csv")
 
 
 def test_class_in_one_fold_is_warned_of(tmp_path):
     table(tmp_path, fold=[1] * 4 + [1, 2, 1, 2]).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.warns(UserWarning, match="class cat stands in one fold only"):
+    with pytest.warns(UserWarning, match="class cat is in one fold only"):
         load_clips(tmp_path / "t.csv")
 
 

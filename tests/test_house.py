@@ -1,9 +1,11 @@
 "The house itself: notebooks, modules, README and site in step, imports one way from wing to wing, nothing where it doesn't belong."
 
 import ast
+import base64
 import configparser
 import importlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -20,6 +22,7 @@ from conftest import copy_project
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = {
@@ -795,6 +798,40 @@ def test_locked_versions_install_on_the_first_python_3_11():
         if row.specifier.contains(dist.version):
             python = dist.metadata.get("Requires-Python") or ""
             assert SpecifierSet(python).contains("3.11.0"), f"{key} {dist.version} needs Python {python}"
+
+
+NOT_ENGLISH = re.compile(
+    r"\b(?:a|one) (?:row|subfolder|line|column) a [a-z]|\bby lot\b|\bthe lot\b|can't be told from|\b[Ii]n comes? |\b[Cc]ut off, it"
+)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])
+def test_prose_is_plain_english(path):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        found = path.stem != "index" and NOT_ENGLISH.search(house.source(cell))
+        assert not found, f"{path.name}, cell {cell['id']}: {found[0]!r} is not plain English"
+
+
+FIGURES = [
+    (path, cell)
+    for path in NOTEBOOKS
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    if any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+]
+
+
+@pytest.mark.parametrize(
+    "path, cell", FIGURES, ids=[f"{p.relative_to(ROOT / 'nbs').with_suffix('')}-{c['id']}" for p, c in FIGURES]
+)
+def test_a_figure_is_described_and_can_be_read(path, cell):
+    waits = path.stem in ("study", "05_experiment")  # these are drawn anew with their results
+    assert waits or re.search(r"^#\|\s*fig-alt: ?\S", house.source(cell), flags=re.M), "a figure needs #| fig-alt"
+    if waits or re.search(r"^#\|\s*slow", house.source(cell), flags=re.M):
+        return  # real recordings are needed to draw it anew
+    for output in cell["outputs"]:
+        if png := output.get("data", {}).get("image/png"):
+            dpi = Image.open(io.BytesIO(base64.b64decode("".join(png)))).info.get("dpi")
+            assert dpi is None or round(dpi[0]) >= 100, f"a figure needs 100 dots per inch, got {dpi[0]:.0f}"
 
 
 # ---------------------------------------------------------------- README and site

@@ -49,6 +49,7 @@ def test_the_number_of_an_equation_is_beside_it():
         (code("#| export", "A, B = 1, 2", "C = 3"), "<code>C</code>"),
         (code("#| export", "def _a(): ...", "def b(): ...", "c: int = 1"), "<code>b</code>, <code>c</code>"),
         (code("#| export", "def _a():", "    'Help <i>.'"), "<code>_a</code>: Help &lt;i&gt;."),
+        (code("#| export", "def g():", "    'Draw it (Fig. 3). Raises `E`.'"), "<code>g</code>: Draw it (Fig. 3)."),
         (code("f(1)"), None),
         (code("%time f(1)"), None),
     ],
@@ -70,9 +71,23 @@ def test_only_its_own_code_folds():
     assert page.count("<details") == 2 and '<div class="sourceCode"><pre>f()</pre>' in page.split("<details")[1]
 
 
-def test_an_embedded_page_says_that_it_loads():
-    page = pages.with_note('<p>a</p><iframe srcdoc="&lt;p&gt;"></iframe><p>b</p>')
-    assert page.index("Loading") < page.index("<iframe") and page.count("</div>") == 1
+@pytest.mark.parametrize("first", ["", "#| slow\n"])
+def test_a_picture_is_described_by_its_cell(first):
+    cells = [code(f'{first}#| fig-alt: "It\'s 3 < 4"\nplot()'), code("plot()")]
+    page = pages.with_alt(
+        '<div id="cell-0" class="cell"><img src="a"><img src="b" alt="own"></div>'
+        '<div id="cell-1" class="cell"><img src="c"></div></main>',
+        cells,
+    )
+    alt = '<img alt="It&#x27;s 3 &lt; 4" src="a">'
+    assert alt in page and '<img src="b" alt="own">' in page and '<img src="c">' in page
+
+
+def test_pictures_of_sound_keep_their_colours():
+    cells = [code("ax.imshow(mel)"), code("plot()")]
+    shown = '<div id="cell-0" class="cell"><img src="a" class="img-fluid"></div><div id="cell-1" class="cell"><img src="b" class="img-fluid"></div></main>'
+    page = pages.with_alt(shown, cells)
+    assert page.count("spectrogram") == 1 and '<img src="a" class="img-fluid spectrogram">' in page
 
 
 def test_lessons_and_reference_lead_to_each_other():

@@ -20,6 +20,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from ..core.constants import FIGURE_STYLE
+
 # %% ../../nbs/analysis/drawing.ipynb #ee55d003
 _OTHER_FONTS = [  # for letters that DejaVu Sans lacks; the usual ones of Linux, Windows and macOS
     "Noto Sans CJK SC",
@@ -57,16 +59,9 @@ def _fonts(
 
 # %% ../../nbs/analysis/drawing.ipynb #04f4cdde
 STYLE = {
-    "figure.dpi": 100,
-    "figure.constrained_layout.use": True,
+    **FIGURE_STYLE,
     "font.family": _fonts(set(font_manager.get_font_names())),
-    "font.size": 11,
     "text.parse_math": False,
-    "axes.titlesize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "legend.fontsize": 11,
     "svg.hashsalt": "metaug",
 }
 _BLUE_TO_RED = ["#2166ac", "#92c5de", "#ffffff", "#f4a582", "#b2182b"]

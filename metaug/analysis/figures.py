@@ -20,7 +20,7 @@ from ..core.constants import PAPER
 
 # %% ../../nbs/analysis/figures.ipynb #c710d8cb
 def _fold_points(
-    units: pd.DataFrame,  # a row a setting, fold and seed
+    units: pd.DataFrame,  # one row per setting, fold and seed
 ) -> pd.DataFrame:  # rows: fold (or seed, with one fold), columns: name in order; accuracy (%)
     "Arrange what Fig. 1 draws. Raises `InputError` if a scheme has rows of several recipes."
     again = units.groupby("name")[_setting(units)].nunique(dropna=False).gt(1)

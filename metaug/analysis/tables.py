@@ -64,7 +64,7 @@ def _setting(
 # %% ../../nbs/analysis/tables.ipynb #4eaeed0d
 def _units(
     results: pd.DataFrame,  # results table
-) -> pd.DataFrame:  # a row a setting, fold and seed, in `ORDER`: name, accuracy (%), n, correct and `COSTS`
+) -> pd.DataFrame:  # one row per setting, fold and seed, in `ORDER`: name, accuracy (%), n, correct and `COSTS`
     """Pool the clips of a fold over its classes.
     Raises `InputError` if the table is empty, lacks a column, mixes collections or holds a row twice."""
     need_rows(results, "results", "scheme test seed label n correct")

@@ -121,7 +121,7 @@ def alternate(
 # %% ../../nbs/benchmarks/timing.ipynb #0ca11189
 def timing_ratios(
     timings: pd.DataFrame,  # a row a `Timing`
-) -> pd.DataFrame:  # pair what tool unit ours usual ratio low high runs; a row a thing that was compared
+) -> pd.DataFrame:  # pair what tool unit ours usual ratio low high runs; one row per thing that was compared
     "Compute median seconds, and how many times as long the usual tool takes: median and quartiles over neighbours."
     rows = []
     for names, part in timings.groupby(["pair", "what", "tool", "unit"], sort=False):

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_SECONDS', 'MAX_FRAMES', 'SOURCES', 'SAMPLE_RATE', 'FRAME', 'N_MELS', 'PATCH', 'DEFORMATIONS', 'WEIGHTS',
-           'ENGINES', 'VERSIONS', 'SAMPLE_KEY', 'EMBEDDING', 'DROPOUT', 'BUDGETS', 'PAPER', 'PAPER_ACCEPTANCE']
+           'ENGINES', 'VERSIONS', 'SAMPLE_KEY', 'EMBEDDING', 'DROPOUT', 'BUDGETS', 'FIGURE_STYLE', 'PAPER',
+           'PAPER_ACCEPTANCE']
 
 # %% ../../nbs/core/constants.ipynb #9ea46a18
 from types import MappingProxyType
@@ -48,6 +49,18 @@ DROPOUT = 0.5  # Table 1
 
 # %% ../../nbs/core/constants.ipynb #4fcbfba7
 BUDGETS = ("steps", "epochs")
+
+# %% ../../nbs/core/constants.ipynb #d3f1c002
+FIGURE_STYLE = {  # of every figure of this library; matplotlib's names
+    "figure.dpi": 100,
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+}
 
 # %% ../../nbs/core/constants.ipynb #4642b2c5
 # §3.2, §3.3, Fig. 1: accuracy (%), UrbanSound8K, ten folds; "class" of the paper has seen the test folds

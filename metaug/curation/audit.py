@@ -108,7 +108,7 @@ def default_neighbours(
 
 
 def judge(
-    originals,  # labelled recordings: a folder with a subfolder a class, or whatever else `load_clips` takes
+    originals,  # labelled recordings: a folder with one subfolder per class, or whatever else `load_clips` takes
     candidates=None,  # sounds that claim one of these classes, likewise; None: the originals themselves are judged
     *,
     judge: str = "efficientat",  # or npair, classifier, module:name of your own, or auto

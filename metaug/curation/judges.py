@@ -74,7 +74,7 @@ class Judgement(NamedTuple):
     judge: str  # its name
     acceptance: pd.DataFrame  # acceptance table of all candidates; `accepted` is the decision
     originals: pd.DataFrame  # the same of the originals, with `baseline`: what averaged log-mels say
-    quality: pd.DataFrame  # a row a part
+    quality: pd.DataFrame  # one row per part
     plane: pd.DataFrame | None = None  # part clip deformation level label reference x y: where the judge sees samples
 
     @property
@@ -87,7 +87,7 @@ class Judgement(NamedTuple):
         "Estimate the share of wrong candidates, by class and deformation."
         return wrong_share(self.acceptance, self.originals)
 
-    def text(self) -> str:  # a line a class, then one or two
+    def text(self) -> str:  # one line per class, then one or two
         "Say what the judge is worth and how many candidates are wrong."
         known, wrong = self.worth.iloc[-1], self.wrong.iloc[-1]
         lines = [

@@ -123,7 +123,7 @@ def _truth(file, texts):
 
 def read_manifest(
     out: str | Path,  # folder that `select` wrote
-) -> pd.DataFrame:  # path label fold source clip deformation level parameters votes overruled, a row a file
+) -> pd.DataFrame:  # path label fold source clip deformation level parameters votes overruled, one row per file
     """List the files of a selection; `path` is relative to its folder.
 
     Raises `InputError` if the folder has no manifest, or one that can't be read or leads out of the folder.

@@ -21,7 +21,7 @@ DECISIONS = {"accept": True, "reject": False}  # as the table has them, and as a
 
 
 def read_decisions(
-    path: str | Path,  # CSV or Parquet: clip deformation level decision, a row a candidate
+    path: str | Path,  # CSV or Parquet: clip deformation level decision, one row per candidate
     clips,  # names of the clips that candidates may belong to
 ) -> pd.DataFrame:  # clip deformation level heard; in the order of the file
     "Read what people have decided. Raises `InputError` if the table can't be read, or for the first row that is wrong."

@@ -75,14 +75,16 @@ class Selection(NamedTuple):
     "Hold a finished selection; everything is in its folder too."
 
     out: Path
-    manifest: pd.DataFrame  # a row a file, see `read_manifest`
-    acceptance: pd.DataFrame  # a row a judged sample
-    quality: pd.DataFrame  # a row a part: its net, or what a judge without training is worth there
+    manifest: pd.DataFrame  # one row per file, see `read_manifest`
+    acceptance: pd.DataFrame  # one row per judged sample
+    quality: pd.DataFrame  # one row per part: its net, or what a judge without training is worth there
     found: Found
     judgement: Judgement  # what the judge said, and what it is worth
 
     @property
-    def summary(self) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and one a deformation
+    def summary(
+        self,
+    ) -> pd.DataFrame:  # one row per class, and `all`: clips judged accepted share, and one a deformation
         "Count what was accepted, class by class."
         return acceptance_summary(self.found.clips, self.acceptance)
 
@@ -123,7 +125,7 @@ class Selection(NamedTuple):
 def acceptance_summary(
     clips: pd.DataFrame,  # clips table
     judged: pd.DataFrame,  # acceptance table of one k
-) -> pd.DataFrame:  # a row a class, and `all`: clips judged accepted share, and the share of each deformation, 0..1
+) -> pd.DataFrame:  # one row per class, and `all`: clips judged accepted share, and the share of each deformation, 0..1
     "Count what was accepted, class by class."
     names = list(dict.fromkeys(judged.deformation)) if len(judged) else [*DEFORMATIONS]
 
@@ -191,7 +193,7 @@ class _Writing(NamedTuple):
 
 # %% ../../nbs/07_curation.ipynb #c076c6b8
 def select(
-    source,  # a folder with a subfolder a class, or whatever else `load_clips` takes; or what `find` gave
+    source,  # a folder with one subfolder per class, or whatever else `load_clips` takes; or what `find` gave
     out: str | Path,  # new folder, or one that the same call has begun
     *,
     candidates="paper",  # judged, one or several: grids (paper, harsh, a file), pipelines module:name, folders, tables

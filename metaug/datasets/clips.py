@@ -55,7 +55,7 @@ def _repeated(rows):
     torn = kinds[kinds.duplicated()]
     if len(torn):
         timed = "; times within a file are not read" if {"_start", "_end"} & set(rows) else ""
-        raise InputError(f"{torn.iloc[0]}: stands in several rows that differ in label, fold or source{timed}")
+        raise InputError(f"{torn.iloc[0]}: is in several rows that differ in label, fold or source{timed}")
     return twice
 
 
@@ -83,7 +83,7 @@ def _readable(layout, strict):
     unread = bad & ~again
     problems = [
         *layout.problems,
-        *((o, "stands in two rows") for o in rows.path[again]),
+        *((o, "is in two rows") for o in rows.path[again]),
         *((o, _reason(o, why)) for o, why in zip(rows.path[unread], seconds[unread])),
     ]
     if strict or (bad | again).all():
@@ -284,13 +284,11 @@ def _warn_of_leaks(clips):
     if leaks:
         named = ", ".join(leaks[:10]) + (" …" if len(leaks) > 10 else "")
         warnings.warn(
-            f"{len(leaks)} sources stand in two folds or more, so that training sees a part of what is tested: {named}"
+            f"{len(leaks)} sources are in two folds or more, so that training sees a part of what is tested: {named}"
         )
     alone = clips.groupby("label").fold.nunique().loc[lambda n: n < 2].index
     if len(alone):
-        warnings.warn(
-            f"class {alone[0]} stands in one fold only, so that nothing is left to train on when it is tested"
-        )
+        warnings.warn(f"class {alone[0]} is in one fold only, so that nothing is left to train on when it is tested")
 
 # %% ../../nbs/00_datasets.ipynb #65b8ecf2
 def _warn_of(collection, source):

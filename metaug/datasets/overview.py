@@ -23,11 +23,11 @@ from .layouts import _endings, _refuse
 class Survey(NamedTuple):
     "Hold what a collection consists of."
 
-    facts: pd.DataFrame  # a row a clip
+    facts: pd.DataFrame  # one row per clip
     findings: pd.DataFrame  # finding clip detail
     passed_over: dict = {}  # ending of files that hold no sound → how many there are
 
-    def classes(self) -> pd.DataFrame:  # a row a class: clips sources folds seconds shortest longest
+    def classes(self) -> pd.DataFrame:  # one row per class: clips sources folds seconds shortest longest
         "Sum up the collection class by class."
         table = self.facts.groupby("label").agg(
             clips=("clip", "size"),
@@ -39,7 +39,7 @@ class Survey(NamedTuple):
         )
         return table.round(2)
 
-    def formats(self) -> pd.DataFrame:  # a row a kind of file: format rate channels clips
+    def formats(self) -> pd.DataFrame:  # one row per kind of file: format rate channels clips
         "Count the kinds of files."
         return (
             self.facts.groupby(["format", "rate", "channels"])
@@ -113,7 +113,7 @@ def survey(
 
 # %% ../../nbs/datasets/overview.ipynb #8ed0c1a2
 def _strip(ax, facts, labels, column):
-    "A mark a clip, a line a class."
+    "One mark per clip, one line per class."
     ax.plot(facts[column], facts.label.map(labels.index), "|", color="#0072b2", alpha=0.6, markersize=9)
 
 

@@ -184,7 +184,7 @@ def _only_esc10(table, rows):
 
 
 def _read_esc50(table, rows, only_esc10=False):
-    "Rows of ESC-50, or of ESC-10 in it; the source stands in the file's name too."
+    "Rows of ESC-50, or of ESC-10 in it; the source is in the file's name too."
     _need_columns(table, rows, ["filename", "fold", "category"])
     rows = _only_esc10(table, rows) if only_esc10 else rows
     root, names = _table_root(table), [name.strip() for name in rows.filename]
@@ -202,7 +202,7 @@ _URBANSOUND8K_NAME = re.compile(r"(\d+)-\d+-\d+-\d+\.\w+")
 
 
 def _read_urbansound8k(table, rows):
-    "Rows of UrbanSound8K, whose sounds lie in a folder a fold, or all in one."
+    "Rows of UrbanSound8K, whose sounds lie in one folder per fold, or all in one."
     _need_columns(table, rows, ["slice_file_name", "fold", "class"])
     root, names = _table_root(table), [name.strip() for name in rows.slice_file_name]
     folds = [re.sub(r"(?i)^fold[ _-]?|\.0*$", "", fold.strip()) for fold in rows.fold]

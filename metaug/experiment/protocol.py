@@ -24,7 +24,7 @@ from ..selection.schemes import get_scheme
 # %% ../../nbs/experiment/protocol.ipynb #1016d825
 def plan(
     folds: int | list[int],  # how many folds, or their numbers
-) -> pd.DataFrame:  # a row a kind of training: `shared`, `role_by_role`
+) -> pd.DataFrame:  # one row per kind of training: `shared`, `role_by_role`
     """Count the trainings that the whole protocol needs: metric nets, and classifiers for each scheme.
 
     Raises `InputError` for fewer than 3 folds.

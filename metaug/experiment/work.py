@@ -239,7 +239,7 @@ def class_rows(
     predictions: pd.DataFrame,  # of a fold: label, predicted
     *,
     classes: list[str],  # all classes, also those that the fold lacks
-) -> pd.DataFrame:  # a row a class: label n correct confusion; n is 0 where the fold lacks it
+) -> pd.DataFrame:  # one row per class: label n correct confusion; n is 0 where the fold lacks it
     "Count a fold's predictions, class by class."
     counts = pd.crosstab(predictions.label, predictions.predicted).reindex(index=classes, columns=classes, fill_value=0)
     return pd.DataFrame(

@@ -34,7 +34,7 @@ with filelock.FileLock(Path(tempfile.gettempdir()) / f"metaug-librosa-{getattr(o
 def mel_filters(
     sr: int = SAMPLE_RATE,  # sampling rate, Hz
 ) -> np.ndarray:  # (513, 128), float32, Slaney's mel scale and area normalisation
-    "Make the mel filter bank from 0 Hz to `sr`/2, transposed: a column a band."
+    "Make the mel filter bank from 0 Hz to `sr`/2, transposed: one column per band."
     return np.ascontiguousarray(librosa.filters.mel(sr=sr, n_fft=FRAME, n_mels=N_MELS, fmin=0, fmax=sr / 2).T)
 
 

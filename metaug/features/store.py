@@ -271,7 +271,7 @@ class LogMelStore:
                 self.fs.rm(self._shard(index, number))
 
     @property
-    def samples(self) -> pd.DataFrame:  # samples table, a row a sample
+    def samples(self) -> pd.DataFrame:  # samples table, one row per sample
         "List the samples that are there. Raises `InputError` if the table is damaged."
         if self.fs.exists(whole := f"{self.root}/samples.parquet"):
             try:

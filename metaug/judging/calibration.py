@@ -114,7 +114,7 @@ def worth_of_judges(
 # %% ../../nbs/judging/calibration.ipynb #8c6f52bb
 def conformal_p(
     judged: pd.DataFrame,  # clip label margin, n rows
-    originals: pd.DataFrame,  # held-out originals, judged alike: clip label margin
+    originals: pd.DataFrame,  # held-out originals, judged the same way: clip label margin
 ) -> np.ndarray:  # (n,), above 0, at most 1
     """Compare each sample's margin with those of held-out originals of its class.
     Raises `InputError` if a class has none."""
@@ -143,7 +143,7 @@ LEAST_CONTRAST = 0.2  # between right and wrong, below which acceptance says not
 
 def wrong_share(
     judged: pd.DataFrame,  # acceptance rows of one k, by the judge's vote: clip label deformation predicted
-    originals: pd.DataFrame,  # held-out originals, judged alike: clip label predicted
+    originals: pd.DataFrame,  # held-out originals, judged the same way: clip label predicted
     *,
     draws: int = 2000,  # from the posterior
     seed: int = 0,  # of the draws

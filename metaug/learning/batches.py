@@ -235,7 +235,7 @@ def patch_dls(
     seed: int = 0,  # for the places of the crops, and for the order when there is no sampler
     device: torch.device | str | None = None,  # where batches go; by default where the log-mels lie
 ) -> DataLoaders:  # training batches of (patches, classes); no validation part
-    "Make fastai `DataLoaders` of random patches, a gather a batch."
+    "Make fastai `DataLoaders` of random patches, one gather per batch."
     block = DataBlock(
         blocks=(
             LogMelBlock(mels, generator=torch.Generator().manual_seed(seed)),

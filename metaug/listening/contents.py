@@ -55,7 +55,7 @@ def by_sample(
     acceptance: pd.DataFrame,  # acceptance table, any pairs, seeds and k
     *,
     k: int | None = None,  # neighbours; None: the largest k there is
-) -> pd.DataFrame:  # a row a sample: … label part judged times own similarity margin accepted overruled
+) -> pd.DataFrame:  # one row per sample: … label part judged times own similarity margin accepted overruled
     """List each judged sample once: in how many of its judgements it was accepted, and how clearly.
     Raises `InputError` if a column is missing, k was not judged, or a judgement occurs twice."""
     rows = _judgements_of_k(acceptance, k)
@@ -68,7 +68,7 @@ def by_sample(
 
 # %% ../../nbs/listening/contents.ipynb #3f014de6
 def listening_order(
-    table: pd.DataFrame,  # a row a sample, see `by_sample`
+    table: pd.DataFrame,  # one row per sample, see `by_sample`
 ) -> pd.DataFrame:  # the same rows in the order in which they are given sound
     "Order samples so that each class, deformation and decision gives in turn its narrowest and its clearest."
     order = table.assign(narrow=table.margin.abs()).sort_values(["narrow", *_SAMPLE])

@@ -74,7 +74,7 @@ def page_verdict(
     store: LogMelStore | None = None,  # where the samples were judged from
     judge: str = "",  # its name
     worth: pd.DataFrame | None = None,  # what `worth_by_class` gave; None: not known
-    parts: pd.DataFrame | None = None,  # part clips accuracy baseline, a row a fold; None: not known
+    parts: pd.DataFrame | None = None,  # part clips accuracy baseline, one row per fold; None: not known
 ) -> dict:  # judged kept percent known judge warnings classes deformations
     "Sum up a judgement for a page: counts, what the judge is worth, and where to be wary."
     samples = by_sample(judged)

@@ -98,7 +98,7 @@ def acceptance(
     test: int,  # one held-out fold
     valid: int,  # the other one
     embed: Callable | None = None,  # your own encoder: inputs in, vectors (n, d) out
-) -> pd.DataFrame:  # acceptance table, a row a judged sample and k
+) -> pd.DataFrame:  # acceptance table, one row per judged sample and k
     """Judge the deformed samples of a part by neighbours among the originals outside it (Algorithm 1, lines 9 to 15).
 
     The columns: clip label part deformation level test valid k predicted votes similarity accepted neighbours

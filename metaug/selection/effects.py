@@ -127,7 +127,7 @@ def _paired(
 
 # %% ../../nbs/selection/effects.ipynb #6bdbf93f
 def _effect_row(
-    pairs: pd.DataFrame,  # paired rows of one class and deformation, a row a fold and seed
+    pairs: pd.DataFrame,  # paired rows of one class and deformation, one row per fold and seed
     draws: int,  # of the bootstrap
     seed: int,  # of the bootstrap
 ) -> tuple:  # difference, low, high (points), n

@@ -127,7 +127,7 @@ SCHEMES = {
     "metric": Scheme(
         accept_metric, "npair", None, False, "accepted by its neighbours under the learned metric (the paper's)"
     ),
-    "random": Scheme(accept_random, "npair", None, False, "as many of each class and deformation as metric, by lot"),
+    "random": Scheme(accept_random, "npair", None, False, "as many of each class and deformation as metric, at random"),
     "class": Scheme(
         accept_by_class, None, "validation", False, "deformations that helped the class on validation folds"
     ),
