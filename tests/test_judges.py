@@ -264,6 +264,19 @@ def test_without_its_weights_efficientat_is_one_line_and_leaves_nothing(sounds, 
     assert not (tmp_path / "out").exists()
 
 
+def test_weights_of_another_content_are_refused_before_anything_is_read_or_written(sounds, tmp_path, monkeypatch):
+    monkeypatch.setenv("METAUG_MODELS", str(tmp_path))
+    (tmp_path / "mn04_as_mAP_432.pt").write_text("something else")
+    for command in (
+        ["select", str(sounds), "--out", str(tmp_path / "out"), "--judge", "efficientat"],
+        ["judge", str(sounds)],
+    ):
+        ran = CliRunner().invoke(main, command)
+        assert ran.exit_code == 2 and ran.stderr.startswith(f"metaug: {tmp_path}/mn04_as_mAP_432.pt: sha256 must be")
+        assert len(ran.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 def judge(*arguments):
     return CliRunner().invoke(
         main, ["judge", *map(str, arguments), "--judge", "own_judges:bands", "--k", "3", "--jobs", "1"]

@@ -18,7 +18,7 @@ from ..datasets.facts import usable
 from .settings import Settings, _check_kinds, _valid_folds
 from .work import EMBEDDINGS, embedding_learner
 from ..judging.embeddings import PRETRAINED, is_fixed
-from ..judging.pretrained import weights_file
+from ..judging.pretrained import efficientat
 from ..learning.training import RECIPES
 from ..selection.algorithm import warn_of_few_references
 from ..selection.schemes import SCHEMES, get_scheme, rule_name
@@ -27,14 +27,14 @@ from ..selection.schemes import SCHEMES, get_scheme, rule_name
 def check_judge(
     judge: str,  # npair, classifier, efficientat, or module:name of your own
 ) -> None:
-    "Raise `InputError` for a judge that is unknown, can't be imported, or has no weights that can be found or fetched."
+    "Raise `InputError` for a judge that is unknown, can't be imported, or has no weights that can be used."
     known = [*EMBEDDINGS, *PRETRAINED]
     if ":" not in judge and judge not in known:
         raise InputError(f"judge must be one of {', '.join(known)} or module:name of your own, got {judge}")
     if not is_fixed(judge):
         embedding_learner(judge)
     elif judge in PRETRAINED:
-        weights_file()
+        efficientat()
 
 # %% ../../nbs/experiment/checks.ipynb #82bb89a4
 def check(
