@@ -18,7 +18,7 @@ from metaug.augmentation.samples import prepare_store
 from metaug.cli import main
 from metaug.core.files import cache_folder
 from metaug.core.tasks import run_tasks
-from metaug.curation import Judging, judge_parts, judgeable, select
+from metaug.curation import Judging, find, finding, forecast, judge_parts, judgeable, select
 from metaug.datasets import InputError, load_clips
 from metaug.datasets.generated import generate_clips
 from metaug.experiment import Graph, Settings, held_out_originals
@@ -389,3 +389,15 @@ def test_worth_is_written_for_people():
     assert texts.iloc[0].tolist() == ["a", "2", "100.0% (34.2% to 100.0%)", "50.0%", ""]
     assert texts.iloc[1].tolist()[-2:] == ["100.0%", "no better: all kept"]
     assert texts.iloc[2].tolist()[-1] == ""
+
+
+def test_a_forecast_measures_a_judge_in_one_thread_as_workers_use_it(sounds, own_judges, monkeypatch):
+    threads, before = [], torch.get_num_threads()
+    monkeypatch.setattr(finding, "embed_versions", lambda *_, **__: threads.append(torch.get_num_threads()))
+    torch.set_num_threads(2)
+    try:
+        told = forecast(find(sounds), judge=f"{own_judges}:bands", audio=False, jobs=1)
+        assert threads == [1, 1] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert told.stage.tolist() == ["deform", "judge", "write report"]

@@ -127,7 +127,9 @@ def judge(
     kept)."""
     how = Judging(judge, epochs=1 if epochs is None else at_least("epochs", epochs, 1)).check()
     found = find(originals, folds=folds, seed=seed, strict=strict, progress=progress)
-    how = how._replace(k=_check_found(found, k), epochs=epochs or default_epochs(len(found.clips)), seed=seed)
+    how = how._replace(
+        k=_check_found(found, k), epochs=epochs or default_epochs(len(found.clips), how.judge), seed=seed
+    )
     claimed = None if candidates is None else _claimed(candidates, found, strict)
 
     def audit_by(judge):

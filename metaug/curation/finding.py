@@ -17,6 +17,7 @@ from ..augmentation.grids import PAPER_GRID, Grid, Making
 from ..augmentation.samples import deform, deform_clip, deforming_rate, middle_sound
 from ..core.checks import InputError
 from ..core.constants import FRAME, SAMPLE_RATE
+from ..core.process import one_thread
 from .parts import SCORINGS, default_epochs, judgeable
 from ..datasets.clips import load_clips, make_folds
 from ..datasets.facts import copies_as_one_source, file_facts, findings
@@ -114,8 +115,9 @@ def _embedding_seconds(clips, making, judge):
     versions = pd.DataFrame(
         deform_clip(y, clip="", engine="spectral", background=making.background, grid=making.grid)[1]
     )
-    for _ in range(2):  # the first one loads the network
-        taken = _timed(lambda: embed_versions(judge, y, versions, clip="", making=making))
+    with one_thread():  # as each process of a selection works
+        for _ in range(2):  # the first one loads the network
+            taken = _timed(lambda: embed_versions(judge, y, versions, clip="", making=making))
     return taken * SAMPLE_RATE / len(y)
 
 
@@ -153,7 +155,7 @@ def forecast(
         rows["write sound"] = (f"at most {samples} files", sounds)
     if report:
         played = min(samples, int(_PAGE / size))
-        rows["write report"] = (f"a page that plays at most {played} sounds", sounds * played / samples)
+        rows["write report"] = (f"a page that plays about {played} sounds", sounds * played / samples)
     return pd.DataFrame(
         [dict(stage=stage, work=work, minutes=round(taken / 60, 1)) for stage, (work, taken) in rows.items()]
     )
