@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import warnings
+from fractions import Fraction
 
 import joblib
 import numpy as np
@@ -17,6 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from metaug import augmentation, curation
 from metaug.augmentation import deform_clip, gather, jams_of, read_candidates, replay, with_candidates
+from metaug.augmentation.pipelines import parameters_of
 from metaug.cli import main
 from metaug.datasets import InputError, load_clips
 
@@ -135,6 +137,14 @@ def test_a_failure_is_said_with_the_clips_name_and_costs_one_candidate(module, s
     with pytest.warns(UserWarning, match=r"2 versions .* are left out: clip1: broken 0: the pipeline (raised|gave)"):
         _, rows = deform_clip(sounds["clip1"], clip="clip1", grid=grid)
     assert [(row["deformation"], row["level"]) for row in rows] == [("original", 0), ("quieter", 0), ("quieter", 1)]
+
+
+def test_fractions_are_noted_by_their_values(sounds):
+    def shifted(samples, sample_rate):
+        return samples
+
+    shifted.transform_parameters = dict(should_apply=torch.tensor([True]), transpositions=[Fraction(3, 2)], steps=2)
+    assert parameters_of(shifted) == [dict(transform="shifted", transpositions=[1.5], steps=2)]
 
 
 OWN_GENERATOR = """

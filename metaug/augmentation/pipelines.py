@@ -8,6 +8,7 @@ __all__ = ['MOST_STRETCH', 'global_seeds', 'PipelineError', 'own_code', 'checked
 
 # %% ../../nbs/augmentation/pipelines.ipynb #b13dcd48
 import contextlib
+import numbers
 import random
 import sys
 
@@ -135,6 +136,8 @@ def _as_json(value):
         return {str(key): _as_json(thing) for key, thing in value.items()}
     if isinstance(value, (list, tuple)):
         return [_as_json(thing) for thing in value[:100]]
+    if isinstance(value, numbers.Rational) and not isinstance(value, int):  # torch-audiomentations' transpositions
+        return float(value)
     if hasattr(value, "tolist") and np.prod(getattr(value, "shape", ()), dtype=int) <= 100:  # NumPy's and torch's
         return value.tolist()
     if (
