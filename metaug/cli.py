@@ -4,18 +4,22 @@
 
 import errno
 import json
-import sys
+import os
 import warnings
 from pathlib import Path
 
 import click
 
 import metaug
+from metaug.core.constants import BUDGETS, ENGINES, SOURCES
 
 DATA_HELP = (
-    "generated, esc10, esc50, urbansound8k, a folder with one subfolder a class, "
+    "generated, esc10, esc50, urbansound8k, a folder with one subfolder for each class, "
     "or a CSV or Parquet with path,label[,fold,source]"
 )
+# what can be checked at once: looking it up would import torch, which takes seconds
+SCHEME_NAMES = "none brute metric random class class-oracle classifier weight pretrained conformal vote".split()
+RECIPE_NAMES = "paper modern smooth mixup".split()
 
 
 class Listed(click.ParamType):
@@ -35,12 +39,82 @@ class Listed(click.ParamType):
             self.fail(f"{value!r} is not a list of {self.kind.__name__} separated by commas", param, ctx)
 
 
+class SchemeNames(Listed):
+    "Names of schemes; what is no scheme, by its form, is refused at once."
+
+    def __init__(self):
+        super().__init__(str)
+
+    def convert(self, value, param, ctx):
+        schemes = super().convert(value, param, ctx)
+        for scheme in schemes:
+            rule = scheme.partition("@")[0]
+            for control in ("random-by-class:", "random:"):
+                rule = rule.removeprefix(control)
+            if rule not in SCHEME_NAMES and ":" not in rule and not rule.startswith(("only-", "conformal-")):
+                raise click.UsageError(
+                    f"scheme must be one of {', '.join(SCHEME_NAMES)} or only-<deformation>, got {scheme}", ctx
+                )
+        return schemes
+
+
+class Sounds(click.ParamType):
+    "A collection's name, or a folder or table that exists; a mistyped one is refused at once."
+
+    name = "sounds"
+
+    def __init__(self, *others):
+        self.others = others  # names besides files
+
+    def convert(self, value, param, ctx):
+        if value not in self.others and not os.path.exists(os.path.expanduser(value)):
+            raise click.UsageError(
+                f"{value}: there is no such folder or file, and it is none of {', '.join(self.others)}", ctx
+            )
+        return value
+
+
+class Finished(click.ParamType):
+    "The folder of a run, or its URL."
+
+    name = "folder"
+
+    def convert(self, value, param, ctx):
+        if "://" not in value and not os.path.exists(value):
+            raise click.UsageError(f"{value}: there is no such folder", ctx)
+        return value
+
+
+class Candidates(Sounds):
+    "What is judged; a pipeline, module:name, is looked up later."
+
+    def convert(self, value, param, ctx):
+        return value if ":" in value else super().convert(value, param, ctx)
+
+
+def _as_told(error) -> tuple[int, str]:
+    "Exit status and line of an error that a person can do something about; status 0: it is none of these."
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # importing them takes seconds
+    if "InputError" in kinds:
+        return 2, str(error)
+    if "TaskError" in kinds:
+        return 1, str(error)
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "metaug"
+        return 2, f"{error.format_message()} ({path} --help explains it)"
+    if isinstance(error, ImportError) and error.name in ("muda", "soundfile", None):
+        return 2, str(error)  # without a name it is said in words, as of a filesystem that isn't installed
+    if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
+        # without a file it is a full disk
+        return (2, f"{error.filename}: {error.strerror}") if error.filename else (1, error.strerror)
+    return 0, ""
+
+
 class OneLine(click.Group):
     "A command group that tells bad input in one line (exit status 2) and failed work in one line (exit status 1)."
 
     def invoke(self, ctx):
         from metaug.core.process import sigterm_as_interrupt
-        from metaug.datasets import InputError
 
         def without_source_line(message, *_, **__):
             return f"metaug: warning: {message}\n"
@@ -50,60 +124,59 @@ class OneLine(click.Group):
         try:
             with sigterm_as_interrupt():
                 return super().invoke(ctx)
-        except InputError as e:
-            code, message = 2, e
-        except click.UsageError as e:
-            code, message = 2, f"{e.format_message()} ({e.ctx.command_path if e.ctx else 'metaug'} --help tells more)"
-        except RuntimeError as e:
-            if type(e).__name__ != "TaskError":
+        except Exception as error:
+            code, message = _as_told(error)
+            if not code:
                 raise
-            code, message = 1, e
-        except ImportError as e:
-            if e.name not in ("muda", "soundfile", None):
-                raise  # without a name it is said in words, as of a filesystem that isn't installed
-            code, message = 2, e
-        except OSError as e:
-            if e.errno in (None, errno.EPIPE):
-                raise
-            # without a name it is a full disk
-            code, message = (2, f"{e.filename}: {e.strerror}") if e.filename else (1, e.strerror)
         finally:
             warnings.formatwarning = before
         click.echo(f"metaug: {message}", err=True)
         ctx.exit(code)
 
 
-def _terminal() -> bool:
-    "Bars are for people."
-    return sys.stderr.isatty()
-
-
 def _json(value) -> str:
     return json.dumps(value, indent=1, allow_nan=False)
 
 
-@click.group(cls=OneLine, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=110))
+SHORT = """Which of these sounds are worth training on?
+
+  metaug data my_sounds                    what is there, and what to look at first
+  metaug select my_sounds --out filtered   keep what your own sounds agree with; a page plays what was kept and what not
+  metaug judge my_sounds                   which recordings may be mislabelled
+
+my_sounds is a folder with one subfolder for each class. All commands: metaug --help"""
+
+
+@click.group(
+    cls=OneLine,
+    invoke_without_command=True,
+    context_settings=dict(help_option_names=["-h", "--help"], max_content_width=110),
+)
 @click.version_option(metaug.__version__, prog_name="metaug")
-def main():
-    """Which augmented sounds are worth training on?
+@click.pass_context
+def main(ctx):
+    """Which augmented, generated or downloaded sounds are worth training on?
 
     \b
-    metaug select my_sounds --out better   candidates that your own sounds agree with
-    metaug judge my_sounds                 which recordings may be mislabelled
-    metaug data esc10                      what a collection holds
-    metaug plan --data esc10               what the whole experiment would take
-    metaug run --data generated --folds 1  the paper's experiment, here one test fold of it
-    metaug report runs/generated           what came out, with paired tests
-    metaug augment --data esc10 --store S  deform all clips, nothing else
+    metaug demo                              all of it on generated sounds whose truth is known
+    metaug data my_sounds                    what a collection holds
+    metaug select my_sounds --out filtered   keep the candidates that your own sounds agree with
+    metaug judge my_sounds                   which recordings may be mislabelled
+    metaug plan --data esc10                 what the paper's experiment would take
+    metaug run --data esc10 --folds 1        the paper's experiment, here one test fold of it
+    metaug report runs/esc10                 what came out, with paired tests
+    metaug augment --data esc10 --store S    deform all clips, nothing else
 
     The exit status is 0 when all is done, 1 when some work failed (what is done is kept), 2 for bad input.
 
     Completion by the Tab key, for this shell: eval "$(_METAUG_COMPLETE=bash_source metaug)" (or zsh_source); for
     fish: _METAUG_COMPLETE=fish_source metaug | source
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(SHORT)
 
 
-data_option = click.option("--data", default="generated", show_default=True, help=DATA_HELP)
+data_option = click.option("--data", type=Sounds(*SOURCES), default="generated", show_default=True, help=DATA_HELP)
 
 
 def _jobs(ctx, param, value):
@@ -113,20 +186,29 @@ def _jobs(ctx, param, value):
     return value
 
 
-jobs_option = click.option("--jobs", default=-1, show_default=True, callback=_jobs, help="processes; -1 is one a core")
-engine_option = click.option("--engine", default="spectral", show_default=True, help="spectral, rubberband or muda")
+jobs_option = click.option(
+    "--jobs", default=-1, show_default=True, callback=_jobs, help="processes; -1: one for each core"
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="spectral",
+    show_default=True,
+    help="what deforms: spectral (log-mels only, fastest), rubberband or muda (by sound)",
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="for machines: one JSON object on standard output")
 candidates_option = click.option(
     "--candidates",
+    type=Candidates("paper", "harsh"),
     multiple=True,
     default=["paper"],
     show_default=True,
     help="what is judged: paper, harsh, a grid in FILE.yaml or .json, or module:name, a pipeline of your own "
-    "(audiomentations, pedalboard, a function), made of each clip; or a folder with a subfolder a class or a table "
-    "path,label[,clip][,source][,fold] of sounds made or found elsewhere; may come several times",
+    "(audiomentations, pedalboard, a function), made of each clip; or a folder with a subfolder for each class or a "
+    "table path,label[,clip][,source][,fold] of sounds made or found elsewhere; may come several times",
 )
 per_clip_option = click.option(
     "--per-clip", default=4, show_default=True, help="versions that a pipeline of your own makes of each clip"
@@ -139,8 +221,8 @@ background_option = click.option(
 )
 
 
-@main.command()
-@click.argument("source")
+@main.command(short_help="Say what a collection holds")
+@click.argument("source", type=Sounds(*SOURCES))
 @click.option(
     "--download",
     is_flag=True,
@@ -152,25 +234,25 @@ background_option = click.option(
 @strict_option
 @json_option
 def data(source, download, picture, strict, as_json):
-    """What a collection of sounds holds: classes, folds, formats, and what a person should look at.
+    """Say what a collection of sounds holds: classes, folds, formats, and what a person should look at.
 
     \b
     Examples:
-      metaug data ./my_sounds
+      metaug data my_sounds
       metaug data esc10 --picture esc10.png
-      metaug data ./my_sounds --json | jq '.findings'
+      metaug data my_sounds --json | jq '.findings'
     """
     from metaug import datasets
 
     if download:
-        click.echo(f"in {datasets.download(source, progress=_terminal())}", err=as_json)
-    here = datasets.survey(source, strict=strict, progress=_terminal())
+        click.echo(f"in {datasets.download(source, progress=True)}", err=as_json)
+    here = datasets.survey(source, strict=strict, progress=True)
     if picture:
         datasets.save_picture(here, picture)
     click.echo(_json(here.as_dict()) if as_json else here.text())
 
 
-@main.command()
+@main.command(short_help="Deform all clips into a store of log-mels")
 @data_option
 @click.option("--store", required=True, type=click.Path(), help="folder of the log-mel store, new or begun")
 @engine_option
@@ -181,9 +263,11 @@ def data(source, download, picture, strict, as_json):
 @jobs_option
 @click.option("--audio", type=click.Path(), help="also write each sample as FLAC and JAMS into this folder")
 def augment(data, store, engine, background, candidates, per_clip, seed, jobs, audio):
-    """Deform all clips into a store of log-mels, in the paper's 20 ways by default; an interrupted build resumes.
+    """Deform all clips into a store of log-mels.
 
     Example: metaug augment --data esc10 --store esc10-store --jobs 2
+
+    By default in the paper's 20 ways. An interrupted build resumes.
     """
     import joblib
 
@@ -193,7 +277,7 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     _run_folder(store)
     if audio:
         _local_folder(audio)
-    originals, grid = datasets.usable(datasets.load_clips(data), progress=_terminal()), wanted.grid
+    originals, grid = datasets.usable(datasets.load_clips(data), progress=True), wanted.grid
     gathered = augmentation.gather(wanted, originals, data=data, seed=seed, tell=click.echo)
     for note in gathered.notes:
         warnings.warn(note)
@@ -205,7 +289,7 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
         for sounds in (data, *wanted.collections):
             features.refuse_among_sounds(Path(audio), sounds)
         augmentation.claim_audio(clips, audio, engine=sounding, seed=seed, background=background, grid=grid)
-    how = dict(seed=seed, background=background, grid=grid, jobs=joblib.effective_n_jobs(jobs), progress=_terminal())
+    how = dict(seed=seed, background=background, grid=grid, jobs=joblib.effective_n_jobs(jobs), progress=True)
     built = augmentation.augment(clips, store, engine=engine, **how)
     click.echo(f"{len(built.samples)} samples of {len(originals)} clips in {store}")
     if audio:
@@ -213,7 +297,7 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
         click.echo(f"sound and JAMS in {audio}")
 
 
-@main.command()
+@main.command(short_help="Time metaug against the usual tools")
 @click.option("--quick", is_flag=True, help="smaller pairs and fewer runs: about two minutes instead of ten")
 @click.option(
     "--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture"
@@ -260,23 +344,24 @@ def protocol_options(function):
             data_option,
             click.option(
                 "--schemes",
-                type=Listed(str),
+                type=SchemeNames(),
                 default="none,brute,metric,random",
                 show_default=True,
-                help="none brute metric random class class-oracle classifier weight pretrained conformal-KEEP "
-                "only-<deformation>; RULE@JUDGE, e.g. metric@efficientat, for another judge; random:SCHEME for its "
-                "control, as many of each class and deformation by lot; or module:name of your own",
+                help="ways to choose what is trained on, see above",
             ),
             click.option(
                 "--k", type=Listed(int), default="5", show_default=True, help="neighbours, for schemes that have them"
             ),
-            click.option("--folds", type=Listed(str), default="all", show_default=True, help="test folds"),
+            click.option(
+                "--folds", type=Listed(str), default="all", show_default=True, help="test folds, e.g. 1 or 1-3,5"
+            ),
             click.option(
                 "--valid-folds", type=int, help="how many of the other folds serve as validation fold; all by default"
             ),
             click.option("--seeds", type=Listed(int), default="0", show_default=True),
             click.option(
                 "--recipe",
+                type=click.Choice(RECIPE_NAMES),
                 default="modern",
                 show_default=True,
                 help="paper (Adagrad, batch 256), modern (AdamW, batch 32, one cycle), "
@@ -286,6 +371,7 @@ def protocol_options(function):
             click.option("--metric-epochs", type=int, help="of the metric nets; three times --epochs by default"),
             click.option(
                 "--budget",
+                type=click.Choice(BUDGETS),
                 default="steps",
                 show_default=True,
                 help="steps (as many for every scheme) or epochs (the paper's way)",
@@ -297,6 +383,33 @@ def protocol_options(function):
         ]
     ):
         function = option(function)
+    return function
+
+
+SCHEMES_EXPLAINED = """
+
+    \b
+    Schemes, of which --schemes takes several:
+      none              the originals alone
+      brute             every candidate
+      metric            candidates that the paper's learned metric accepts
+      random            as many of each class and deformation as metric, drawn at random
+      classifier        accepted in the classification network's own embedding
+      pretrained        accepted by a network that has heard AudioSet (EfficientAT)
+      weight            drawn as often as the share of neighbours with its label
+      conformal-KEEP    at least KEEP (0.95) of what is like the originals is kept
+      class             deformations that helped the class on validation folds
+      class-oracle      the same on the test folds: an upper bound that leaks
+      only-stretch      one deformation alone
+      metric@JUDGE      a rule with another judge, e.g. metric@efficientat
+      random:SCHEME     the control of any scheme
+      module:name       one of your own
+    """
+
+
+def explains_schemes(function):
+    "Put the list of schemes after a command's help."
+    function.__doc__ = function.__doc__.rstrip() + SCHEMES_EXPLAINED
     return function
 
 
@@ -312,13 +425,14 @@ def _default_out(out, data):
     return _run_folder(out or str(Path("runs") / run_name(data)))
 
 
-@main.command()
+@main.command(short_help="Say what the paper's experiment would take")
 @protocol_options
 @jobs_option
 @json_option
 @click.option("--out", type=click.Path(), help="folder of a run that may have done some of it; runs/<data> by default")
+@explains_schemes
 def plan(data, jobs, out, as_json, **options):
-    """What the experiment would take: trainings, samples, bytes and hours here, after a short calibration.
+    """Say what the experiment would take: trainings, samples, bytes and hours here, after a short calibration.
 
     Example: metaug plan --data esc10 --schemes none,brute,metric
     """
@@ -329,8 +443,8 @@ def plan(data, jobs, out, as_json, **options):
     click.echo(_json(expected.as_dict()) if as_json else expected.text())
 
 
-@main.command()
-@click.argument("folder")
+@main.command(short_help="Show what came out of a run")
+@click.argument("folder", type=Finished())
 @click.option(
     "--html",
     type=click.Path(dir_okay=False),
@@ -342,14 +456,13 @@ def plan(data, jobs, out, as_json, **options):
 def report(folder, html, max_mb):
     """Show what came out of a run: accuracy with intervals, costs, paired tests, what its judges are worth.
 
-    Written as CSV and figures too.
-
-    FOLDER is where `metaug run` wrote its tables, or a folder that holds one such folder for each test fold.
-
     \b
     Examples:
       metaug report runs/esc10
       metaug report runs/esc10 --html report.html
+
+    FOLDER is where `metaug run` wrote its tables, or a folder that holds one such folder for each test fold. The
+    same is written there as CSV and figures.
     """
     from metaug import analysis
     from metaug.datasets import GENERATED_NOTE
@@ -366,11 +479,11 @@ def report(folder, html, max_mb):
     if html:
         from metaug import listening
 
-        paths.append(listening.listening_page(folder, html, max_mb=max_mb, progress=_terminal()))
+        paths.append(listening.listening_page(folder, html, max_mb=max_mb, progress=True))
     click.echo("\nWritten: " + " ".join(str(p) for p in paths))
 
 
-@main.command()
+@main.command(short_help="Run the paper's experiment")
 @protocol_options
 @jobs_option
 @click.option(
@@ -388,16 +501,17 @@ def report(folder, html, max_mb):
     type=click.Path(),
     help="folder or fsspec URL of the tables, the figures and all finished work; runs/<data> by default",
 )
+@explains_schemes
 def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
-    """The paper's experiment, from clips to tables and figures; what is done already is not done again.
-
-    Cut off, it goes on where it was. Each training writes a log, log.txt, into its folder under OUT/cache.
+    """Run the paper's experiment, from clips to tables and figures.
 
     \b
     Examples:
       metaug run --data generated --folds 1 --valid-folds 1 --epochs 6
       metaug run --data esc10 --schemes none,brute,metric,random --k 1,5 --seeds 0,1
       metaug run --data /shared/esc10 --out /shared/runs/esc10 --scheduler tcp://node1:8786
+
+    If interrupted, the same command resumes. Each training writes a log, log.txt, into its folder under OUT/cache.
     """
     from metaug import analysis, experiment
     from metaug.datasets import GENERATED_NOTE
@@ -410,10 +524,10 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     if dry_run:
         click.echo(experiment.dry_run(data, settings, cache))
         return
-    outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=_terminal())
+    outcome = experiment.experiment(data, settings, cache=cache, jobs=jobs, scheduler=scheduler, progress=True)
     paths = outcome.save(out) + analysis.save_figures(outcome.results, outcome.acceptance, out)
     if notebooks:
-        paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=_terminal())
+        paths += experiment.fold_notebooks(outcome, data, out, jobs=jobs, progress=True)
     if data == "generated":
         click.echo(f"{GENERATED_NOTE}\n")
     click.echo(analysis.show_summary(outcome.results))
@@ -424,12 +538,12 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
             click.echo(f"\n{title}: {' '.join(named)}")
 
 
-@main.command()
-@click.argument("sounds")
+@main.command(short_help="Keep the candidates that your own sounds agree with")
+@click.argument("sounds", type=Sounds(*SOURCES))
 @click.option(
     "--out", required=True, type=click.Path(), help="new folder for the result, or one that the same command has begun"
 )
-@click.option("--k", default=5, show_default=True, help="neighbours that vote on each deformed sound")
+@click.option("--k", default=5, show_default=True, help="neighbours that vote on each candidate")
 @engine_option
 @background_option
 @candidates_option
@@ -441,12 +555,18 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     help="npair (the paper's metric, learned from your sounds), classifier, efficientat (has heard AudioSet, needs no "
     "training), module:name of your own, or auto",
 )
-@click.option("--rule", default="vote", show_default=True, help="vote, or conformal: a bound on what is lost")
+@click.option(
+    "--rule",
+    type=click.Choice(("vote", "conformal")),
+    default="vote",
+    show_default=True,
+    help="vote: the neighbours' majority; conformal: a bound on what is lost",
+)
 @click.option(
     "--keep",
     default=0.95,
     show_default=True,
-    help="of what is like the originals at least so much is kept, by conformal",
+    help="for conformal: the least share that is kept of what is like the originals",
 )
 @click.option(
     "--overrule",
@@ -456,7 +576,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 @click.option(
     "--epochs",
     type=int,
-    help="of nets that are learned, at most; by default so many that they suit the number of clips",
+    help="at most, of nets that are learned; by default as many as suit the number of clips",
 )
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
 @click.option("--seed", default=0, show_default=True)
@@ -467,34 +587,36 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 def select(sounds, out, no_audio, as_json, **options):
     """Filter candidates by agreement with your own labelled sounds, with a page to check every decision.
 
-    SOUNDS is a folder with a subfolder a class, or a CSV or Parquet with path,label[,fold,source]. Into OUT come
-    the originals as they are and the accepted candidates, OUT/<class>/….flac, each with a JAMS of how it was made,
-    and manifest.csv, summary.csv, report.html, and acceptance, quality, worth and clips as Parquet. Nothing in
-    SOUNDS is changed. If interrupted, the same command resumes from OUT/.metaug-cache: log-mels and nets, about 1 MB
-    for a clip of 5 s, which can be deleted when all is done.
-
     \b
     Examples:
       metaug select my_sounds --out filtered
-      metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
-      metaug select my_sounds --out filtered --no-audio --json
-      metaug select my_sounds --out filtered --judge efficientat
-      metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5
+      metaug select my_sounds --out filtered --judge efficientat --no-audio
       metaug select my_sounds --out filtered --candidates generated_sounds --candidates found.csv
       metaug select my_sounds --out filtered --overrule overruled.csv
+      metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5
+      metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
+
+    SOUNDS is a folder with a subfolder for each class, or a CSV or Parquet with path,label[,fold,source]. Into OUT
+    come the originals as they are and the accepted candidates, OUT/<class>/….flac, each with a JAMS of how it was
+    made, and manifest.csv, summary.csv, report.html, and acceptance, quality, worth and clips as Parquet. Nothing in
+    SOUNDS is changed. If interrupted, the same command resumes from OUT/.metaug-cache: log-mels and nets, about 1 MB
+    for a clip of 5 s, which can be deleted when all is done.
+
+    Where candidates may be wrong (generated, downloaded, strongly deformed), choosing pays. On gentle deformations
+    it did not: there keep them all.
     """
     from metaug import curation
 
     _local_folder(out)
     made = curation.select(
-        sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=_terminal(), **options
+        sounds, out, audio=not no_audio, tell=None if as_json else click.echo, progress=True, **options
     )
     click.echo(_json(made.as_dict()) if as_json else made.text())
 
 
-@main.command()
-@click.argument("originals")
-@click.argument("candidates", required=False)
+@main.command(short_help="Find recordings that may be mislabelled")
+@click.argument("originals", type=Sounds(*SOURCES))
+@click.argument("candidates", type=Sounds(*SOURCES), required=False)
 @click.option(
     "--judge",
     default="efficientat",
@@ -523,22 +645,22 @@ def select(sounds, out, no_audio, as_json, **options):
 @strict_option
 @json_option
 def judge(originals, candidates, html, table, max_mb, as_json, **options):
-    """Which recordings may be mislabelled; or which sounds from elsewhere are not of the class that they claim.
-
-    ORIGINALS, and CANDIDATES likewise, is a folder with a subfolder a class, or a CSV or Parquet with
-    path,label[,fold,source]. Without CANDIDATES each original is judged by those of the other folds. Nothing is
-    deformed or changed; the most suspicious recording comes first, with what it sounds like instead. What a judge
-    has learned is kept in metaug's cache folder, under judge, and can be deleted.
+    """Find recordings that may be mislabelled, or sounds from elsewhere that are not of the class they claim.
 
     \b
     Examples:
       metaug judge my_sounds --html suspicious.html
       metaug judge my_sounds downloaded --table judged.csv
       metaug judge my_sounds --judge npair
+
+    ORIGINALS, and CANDIDATES likewise, is a folder with a subfolder for each class, or a CSV or Parquet with
+    path,label[,fold,source]. Without CANDIDATES each original is judged by those of the other folds. Nothing is
+    deformed or changed; the most suspicious recording comes first, with what it sounds like instead. What a judge
+    has learned is kept in metaug's cache folder, under judge, and can be deleted.
     """
     from metaug import curation
 
-    said = curation.judge(originals, candidates, progress=_terminal(), **options)
+    said = curation.judge(originals, candidates, progress=True, **options)
     written = [curation.write_audit_table(said, table)] if table else []
     written += [curation.write_audit_page(said, html, max_mb=max_mb)] if html else []
     click.echo(_json(said.as_dict()) if as_json else said.text())

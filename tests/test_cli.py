@@ -3,16 +3,20 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from metaug import __version__
-from metaug.cli import main
+from metaug.cli import RECIPE_NAMES, SCHEME_NAMES, main
 from metaug.datasets import InputError
 from metaug.experiment import refuse_other_data, run_name
 from metaug.features import LogMelStore, write_atomic
+from metaug.learning.training import RECIPES
+from metaug.selection.schemes import SCHEMES, get_scheme
 
 
 def metaug(*args):
@@ -28,6 +32,48 @@ def test_help_names_every_command():
 def test_each_command_teaches_by_an_example(command):
     told = metaug(command, "--help")
     assert told.exit_code == 0 and f"metaug {command}" in told.output and "Example" in told.output
+
+
+def test_metaug_alone_shows_the_three_usual_commands():
+    told = metaug()
+    assert told.exit_code == 0 and len(told.output.splitlines()) < 9
+    assert all(f"metaug {name} my_sounds" in told.output for name in ("data", "select", "judge"))
+
+
+def test_examples_come_first_and_no_line_of_help_is_cut():
+    assert "..." not in metaug("--help").output.partition("Commands:")[2]
+    for name in main.commands:
+        told = metaug(name, "--help").output
+        assert "Example" in "".join(told.splitlines()[4:6]), name
+
+
+MISTYPED = (
+    "data nowhere",
+    "select nowhere --out x",
+    "judge nowhere",
+    "report nowhere",
+    "run --data nowhere",
+    "run --schemes nnoe",
+    "run --engine foo",
+    "run --candidates nothing",
+    "plan --schemes none,random:metic",
+)
+
+
+@pytest.mark.parametrize("args", MISTYPED)
+def test_what_is_mistyped_is_refused_before_slow_imports(args):
+    code = (
+        "import sys; from metaug.cli import main\n"
+        f"try: main({args.split()!r}, prog_name='metaug')\n"
+        "except SystemExit as e: print(e.code, {'torch', 'pandas', 'sklearn'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "2 set()\n" and ran.stderr.startswith("metaug: ") and ran.stderr.count("\n") == 1, ran.stderr
+
+
+def test_names_that_the_command_checks_are_those_of_the_library():
+    assert set(SCHEME_NAMES) == {*SCHEMES, "conformal", "vote"} and all(map(get_scheme, SCHEME_NAMES))
+    assert set(RECIPE_NAMES) == set(RECIPES)
 
 
 def test_data_counts_the_generated_clips():
@@ -54,7 +100,7 @@ def test_a_dry_run_lists_what_would_be_done(tmp_path):
 
 BAD_OPTIONS = {
     "--folds one": "folds must be numbers",
-    "--recipe old": "recipe must be one of",
+    "--recipe old": "'old' is not one of 'paper', 'modern'",
     "--k 0": "k must be from 1",
     "--k x": "'x' is not a list of int",
     "--epochs 0": "epochs must be",
@@ -68,7 +114,7 @@ BAD_OPTIONS = {
     "--folds ,": "folds must be numbers or all, got none",
     "--folds ²": "folds must be numbers or all, got ²",
     "--schemes none,only-strech": "must be one of stretch, pitch1, pitch2, drc, bgnoise, got strech",
-    "--engine foo": "engine must be one of spectral, rubberband, muda, got foo",
+    "--engine foo": "'foo' is not one of 'spectral', 'rubberband', 'muda'",
     "--schemes math:sqrt": "math:sqrt: is no Python code",
     "--schemes .x:f": "scheme .x:f must be module:name",
 }
@@ -308,7 +354,7 @@ def test_a_run_may_go_into_a_folder_with_double_colons(tmp_path, monkeypatch):
     told = metaug("run", "--data", "generated", "--folds", "1", "--valid-folds", "1", "--dry-run", "--out", "take::1/x")
     assert told.exit_code == 0 and "to do  classifiers: " in told.output, told.output
     told = metaug("report", "take::1/x")
-    assert told.exit_code == 2 and "take::1/x: holds no results.parquet" in told.stderr, told.output
+    assert told.exit_code == 2 and "take::1/x: there is no such folder" in told.stderr, told.output
 
 
 def test_a_tilde_that_is_nobodys_home_is_a_character(sounds, monkeypatch):

@@ -711,7 +711,7 @@ def test_names_that_are_not_here(tmp_path, monkeypatch):
     monkeypatch.setenv("METAUG_CACHE", str(tmp_path / "cache"))
     refused(
         lambda: load_clips("esc50"),
-        "esc50 is not under",
+        "esc50 is not",
         "metaug data esc50 --download",
         "ESC-50-master.zip",
         "https://github.com/karolpiczak/ESC-50",

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pandas as pd
 from joblib import delayed
-from tqdm.auto import tqdm
 
 from .background import load_background
 from .grids import PAPER_GRID, Grid, Making
@@ -25,6 +24,7 @@ from ..core.checks import InputError
 from ..core.constants import ENGINES, SAMPLE_RATE
 from ..core.files import claim_folder, write_atomic
 from ..core.process import in_parallel
+from ..core.progress import progress_bar
 from ..datasets.sounds import _flac, read_audio
 
 # %% ../../nbs/augmentation/export.ipynb #54d72ded
@@ -147,7 +147,7 @@ def export_audio(
     todo, making = _unfinished(clips, folder, grid), Making(engine, seed, background, grid)
     tasks = (delayed(_exported)(str(folder), clip, making) for clip in todo)
     results = in_parallel(tasks, jobs)
-    bar = tqdm(results, total=len(todo), unit="clip", desc="audio", disable=not progress)
+    bar = progress_bar(results, total=len(todo), unit="clip", desc="audio", disable=not progress)
     failed = sorted(why for why in bar if why)
     if failed:
         reasons = "; ".join(failed[:5])

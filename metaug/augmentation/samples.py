@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from joblib import delayed
 from threadpoolctl import ThreadpoolController
-from tqdm.auto import tqdm
 
 from .background import load_background
 from .deformers import _apply, _box, _checked_waveform, sample_rng
@@ -29,6 +28,7 @@ from ..core.checks import InputError, one_of
 from ..core.constants import ENGINES, FRAME, N_MELS, SAMPLE_RATE
 from ..core.files import digest, file_digest, refuse_private_memory, shared_use, storage
 from ..core.process import in_parallel
+from ..core.progress import progress_bar
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
 from ..features.store import LogMelStore
@@ -263,7 +263,7 @@ def augment(
     with shared_use(store.path):
         calls = _clip_tasks(store, making)
         results = in_parallel(calls, jobs)
-        bar = tqdm(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)
+        bar = progress_bar(results, total=len(store.missing()), unit="clip", desc="augment", disable=not progress)
         done = list(bar)
     left_out = sorted(text for _, texts in done for text in texts)
     _warn_of_left_out(left_out)

@@ -26,7 +26,6 @@ from pathlib import Path
 import joblib
 from fastai.torch_core import default_device
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from tqdm.auto import tqdm
 from upath import UPath
 
 from .checks import InputError, TaskError
@@ -41,6 +40,7 @@ from metaug.core.files import (
     write_atomic,
 )
 from .process import in_parallel, log, on_this_machine, one_thread, return_memory
+from .progress import progress_bar
 
 # %% ../../nbs/core/tasks.ipynb #3673fd3b
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _once(todo, cache, name, jobs, progress, finished):
     failed = []
     calls = (joblib.delayed(_attempt)(task, cache) for task in todo)
     with (
-        tqdm(total=len(todo), desc=name, unit="task", disable=not progress) as bar,
+        progress_bar(total=len(todo), desc=name, unit="task", disable=not progress) as bar,
         _progress_shown(bar, cache),
         warnings.catch_warnings(),
     ):

@@ -15,7 +15,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import soundfile
-from tqdm.auto import tqdm
 
 from ..augmentation.export import deformed_name
 from ..augmentation.grids import PAPER_GRID
@@ -25,6 +24,7 @@ from ..core.checks import InputError, TaskError
 from ..core.constants import SAMPLE_KEY, SAMPLE_RATE
 from ..core.files import write_atomic, write_csv
 from ..core.process import in_parallel
+from ..core.progress import progress_bar
 from ..datasets.sounds import _flac, read_audio
 
 # %% ../../nbs/curation/manifest.ipynb #085bb6f0
@@ -238,7 +238,9 @@ def _write_all_sounds(out, manifest, clips, samples, making, jobs, progress):
         if c.clip in rows  # a candidate from elsewhere that wasn't accepted is not
     )
     made = in_parallel(calls, jobs)
-    failed = sorted(why for why in tqdm(made, total=len(rows), desc="sound", unit="clip", disable=not progress) if why)
+    failed = sorted(
+        why for why in progress_bar(made, total=len(rows), desc="sound", unit="clip", disable=not progress) if why
+    )
     if failed:
         raise TaskError(
             f"{len(failed)} of {len(rows)} clips could not be written, the others are there; {'; '.join(failed[:3])}"
@@ -246,7 +248,7 @@ def _write_all_sounds(out, manifest, clips, samples, making, jobs, progress):
 
 
 def _write_all_mels(out, manifest, rows, store, progress):
-    for path, row in zip(tqdm(manifest.path, desc="log-mels", unit="file", disable=not progress), rows):
+    for path, row in zip(progress_bar(manifest.path, desc="log-mels", unit="file", disable=not progress), rows):
         if (Path(out) / path).exists():
             continue
         data = io.BytesIO()

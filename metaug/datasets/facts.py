@@ -19,10 +19,10 @@ import pandas as pd
 import soundfile as sf
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm.auto import tqdm
 
 from ..core.checks import InputError
 from ..core.files import cache_folder, file_digest
+from ..core.progress import progress_bar
 from .clips import _reason, make_folds
 from .layouts import _note
 from .sounds import _open_sound
@@ -130,7 +130,9 @@ def file_facts(
     before = set(_KEPT)
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         facts = list(
-            tqdm(pool.map(_facts_now, clips.path), total=len(clips), desc="reading", unit="clip", disable=not progress)
+            progress_bar(
+                pool.map(_facts_now, clips.path), total=len(clips), desc="reading", unit="clip", disable=not progress
+            )
         )
     _save_kept(set(_KEPT) - before)
     facts = pd.DataFrame(facts, columns=_FACTS)

@@ -78,9 +78,10 @@ def _find_folder(name):
 def _find(name):
     found = _find_folder(name)
     if found is None:
-        looked = " or ".join(map(str, data_folders()))
+        given = os.environ.get("METAUG_DATA")
+        where = f" in METAUG_DATA ({given})" if given else ""
         raise InputError(
-            f"{name} is not under {looked}: download it (metaug data {name} --download), or {_how_to_get(name)}"
+            f"{name} is not{where or ' here yet'}: download it (metaug data {name} --download), or {_how_to_get(name)}"
         )
     return found
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 from upath import UPath
 
 from ..augmentation.samples import deforming_rate, store_key
 from ..core.constants import FRAME, N_MELS, SAMPLE_RATE
+from ..core.progress import progress_bar
 from ..core.tasks import _at_once
 from .checks import checked_clips
 from .protocol import Graph, plan
@@ -137,7 +137,7 @@ def outline(
     processes = {stage: joblib.effective_n_jobs(jobs) if stage == "store" else _at_once(jobs) for stage in hours}
     table["hours"] = pd.Series(hours) / pd.Series(processes) / 3600
     table["role_by_role"] = table.hours * pd.Series(_role_ratio(graph)).reindex(table.index, fill_value=1)
-    return table.round(2)
+    return table.round(4)
 
 # %% ../../nbs/experiment/forecast.ipynb #4c1a2226
 @contextmanager
@@ -151,7 +151,7 @@ def patches_bar(
     todo = [task for tasks in graph.stages.values() for task in tasks if not task.done(cache)]
     left = {task.key: int(_patches(task, clips, graph.grid)) for task in todo}
     quiet = not progress or not left
-    with tqdm(total=sum(left.values()), desc="all", unit="patch", unit_scale=True, disable=quiet) as bar:
+    with progress_bar(total=sum(left.values()), desc="all", unit="patch", unit_scale=True, disable=quiet) as bar:
         yield lambda task: bar.update(left[task.key])
 
 # %% ../../nbs/experiment/forecast.ipynb #c55fa07c
@@ -227,6 +227,13 @@ class Forecast(NamedTuple):
     trainings: pd.DataFrame  # of the whole protocol, see `plan`
     stages: pd.DataFrame  # of this run, see `outline`
 
+    def headline(self) -> str:
+        "Say in one line how long it takes."
+        left = int((self.stages.tasks - self.stages.done).drop("store").sum())
+        minutes = self.stages.hours.sum() * 60
+        time = f"{minutes:.1f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+        return f"{left} tasks on {self.samples:,} samples of {self.clips} clips: about {time} on this machine"
+
     def text(self) -> str:
         "Show it in tables."
         size = f"about {self.log_mel_bytes / 1e9:.2f} GB of log-mels in memory and somewhat less on disk"
@@ -235,7 +242,7 @@ class Forecast(NamedTuple):
             "Trainings of the whole protocol, with those for the same held-out folds shared, and role by role:\n"
             f"{self.trainings.to_string()}\n\n{self.clips} clips, {self.samples:,} samples, {size}\n\n"
             f"This run, at {rates} a second and process, as measured now; at most, and in hours\n"
-            f"(`role_by_role`: were each training made for its own role of the folds):\n{self.stages.to_string()}\n"
+            f"(`role_by_role`: were each training made for its own role of the folds):\n{self.stages.round(2).to_string()}\n"
             f"In all {self.stages.hours.sum():.2f} hours"
         )
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import joblib
-from tqdm.auto import tqdm
 from upath import UPath
 
 import metaug
@@ -20,6 +19,7 @@ from ..core.checks import InputError, TaskError
 from ..core.constants import SOURCES
 from ..core.files import _is_local
 from ..core.process import in_parallel
+from ..core.progress import progress_bar
 from ..core.runs import run_name
 from .outcome import Outcome
 from .settings import Settings
@@ -174,7 +174,9 @@ def fold_notebooks(
     ]
     done = in_parallel(tasks, min(joblib.effective_n_jobs(jobs), len(tasks)), ordered=True)
     failed = [
-        error for error in tqdm(done, total=len(tasks), desc="notebooks", unit="fold", disable=not progress) if error
+        error
+        for error in progress_bar(done, total=len(tasks), desc="notebooks", unit="fold", disable=not progress)
+        if error
     ]
     if failed:
         raise TaskError(f"{len(failed)} of {len(tasks)} notebooks failed; {failed[0]}")

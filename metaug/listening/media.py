@@ -19,13 +19,13 @@ import pandas as pd
 import soundfile
 import soxr
 from PIL import Image
-from tqdm.auto import tqdm
 
 from ..augmentation.grids import Making, grid_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError
 from ..core.constants import SAMPLE_RATE
 from ..core.process import in_parallel
+from ..core.progress import progress_bar
 from ..datasets.sounds import read_audio
 from ..features.mel import TOP_DB
 from ..features.store import LogMelStore
@@ -206,7 +206,7 @@ def media_within_budget(
     """Make media for as many samples as fit, in the order given.
     Raises `InputError` if the store does not hold one of the samples."""
     taken, spent, ahead = {}, 0, {}
-    with tqdm(total=int(budget), unit="B", unit_scale=True, desc="listening page", disable=not progress) as bar:
+    with progress_bar(total=int(budget), unit="B", unit_scale=True, desc="listening page", disable=not progress) as bar:
         for first in range(0, len(needs), 32):
             chunk = needs[first : first + 32]
             rows = sorted(set().union(*chunk) - taken.keys() - ahead.keys())
