@@ -8,7 +8,7 @@ PYTHON ?=
 # make venv CPU=1 PIP_ARGS="--extra-index-url URL"
 CPU ?=
 PIP_ARGS ?=
-RUN_ARGS ?= run --data generated --folds 1 --valid-folds 1 --epochs 6 --metric-epochs 10 --out runs/generated
+RUN_ARGS ?= demo --out runs/demo
 TEST_ARGS ?=
 STUDY_ARGS ?=
 STUDY2 ?= pools few harsh urbansound8k
@@ -66,7 +66,7 @@ $(STAMP): requirements.lock settings.ini setup.py
 	mv "$(UNDONE)" "$@"; \
 	echo "Ready: $(BIN)/metaug, and the kernel python3 for Jupyter and papermill ($$(du -sh "$(VENV)" | cut -f 1) in $(VENV))"
 
-run: $(STAMP) ## The main job: metric-learning selection on generated sounds, at most 5 minutes
+run: $(STAMP) ## The main job: metric-learning selection on generated sounds whose truth is known, about a minute
 	$(BIN)/metaug $(RUN_ARGS)
 
 # A process for each lesson and tutorial, and for each wing's rooms together: its memory is given back, and one that fails or crashes is named.

@@ -227,11 +227,15 @@ def test_select_tells_what_it_found_and_what_came_out(sounds, tmp_path):
     )
     assert (
         "write report" in told.stdout
+        and "In all at most about 0." in told.stdout
+        and "Kept of each class" in told.stdout
         and f"See {tmp_path / 'out' / 'manifest.csv'} and {tmp_path / 'out' / 'report.html'}" in told.stdout
     )
     assert {"manifest.csv", "acceptance.parquet", "summary.csv", "report.html", "cat", "dog"} <= {
         p.name for p in (tmp_path / "out").iterdir()
     }
+    kept = pd.read_parquet(tmp_path / "out" / "acceptance.parquet").accepted
+    assert ("Most suspicious of what was rejected:" in told.stdout) == (not kept.all())
     again = metaug("select", sounds, "--out", tmp_path / "out", *quick, "--json")
     assert json.loads(again.stdout)["clips"] == 8
     refused = metaug("select", sounds, "--out", sounds, *quick)

@@ -12,6 +12,7 @@ from .selecting import Selection, _check, acceptance_summary, select
 from .overruling import DECISIONS, apply_decisions, read_decisions
 from .loaders import Sounds, audio_folder, dataloaders, plain_csv, read_log_mel, split
 from .accepting import Accepting, Counted, NearReferences
+from .demonstration import Demo, demo, demo_sounds, wrong_found
 
 __all__ = [
     "MOST_NEIGHBOURS",
@@ -26,6 +27,7 @@ __all__ = [
     "Audit",
     "Counted",
     "DECISIONS",
+    "Demo",
     "Found",
     "Judgement",
     "Judging",
@@ -41,6 +43,8 @@ __all__ = [
     "dataloaders",
     "default_epochs",
     "default_neighbours",
+    "demo",
+    "demo_sounds",
     "find",
     "forecast",
     "judge",
@@ -56,6 +60,7 @@ __all__ = [
     "split",
     "write_audit_page",
     "write_audit_table",
+    "wrong_found",
 ]
 
 __getattr__ = renamed(

@@ -17,7 +17,7 @@ from ..augmentation.candidates import gather, read_candidates, with_candidates
 from ..augmentation.grids import Making
 from ..augmentation.samples import prepare_store, store_key
 from ..core.checks import InputError, one_of
-from ..core.constants import DEFORMATIONS, ENGINES
+from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_KEY
 from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic, write_csv
 from .finding import Found, find, forecast
 from .judges import Judgement, Judging, judge_parts
@@ -93,10 +93,20 @@ class Selection(NamedTuple):
         kept = len(self.manifest) - len(self.found.clips)
         counts = f"{len(self.found.clips)} originals and {kept} of {len(self.acceptance)} judged deformed ones"
         there = [str(self.out / name) for name in ("manifest.csv", "report.html") if (self.out / name).exists()]
-        lines = [self.summary.to_string(), self.judgement.text()]
-        lines += self._overruled_lines()
+        lines = ["Kept of each class, in all and of each deformation:", self.summary.to_string(), self.judgement.text()]
+        lines += [*self._overruled_lines(), *self._most_suspicious()]
         lines += [f"{len(self.manifest)} samples: {counts}, in {self.out}", f"See {' and '.join(there)}"]
         return "\n".join(lines)
+
+    def _most_suspicious(self, most=5):
+        "Lines for the rejected candidates that are farthest from their class, one of each clip."
+        rejected = self.acceptance[~self.acceptance.accepted].sort_values(["margin", *SAMPLE_KEY])
+        worst = rejected.drop_duplicates("clip").head(most)
+        if len(worst):
+            yield "Most suspicious of what was rejected:"
+        for row in worst.itertuples():
+            like = f"sounds like {row.predicted} ({row.votes} of {row.k} neighbours)"
+            yield f"  {row.clip}, {row.deformation} {row.level + 1}: labelled {row.label}, {like}"
 
     def _overruled_lines(self):
         "What people decided otherwise than the judge."
@@ -243,7 +253,9 @@ def select(
         how = dict(engine=engine, background=making.background, grid=wanted.grid, audio=audio, report=report)
         how |= dict(judge=judge, found_sounds=gathered.rows)
         notes = "".join(f"\n  {note}" for note in gathered.notes)
-        tell(f"{found.text()}{notes}\n{forecast(found, epochs=epochs, jobs=jobs, **how).to_string(index=False)}")
+        times = forecast(found, epochs=epochs, jobs=jobs, **how)
+        total = f"In all at most about {times.minutes.sum():.1f} minutes"
+        tell(f"{found.text()}{notes}\n{times.to_string(index=False)}\n{total}")
     with sole_use(out, by="metaug select"):
         store = _made_store(clips, making, cache, jobs, progress)
         judgement = judge_parts(found.parts, store, making, judging, cache=cache, jobs=jobs, progress=progress)
