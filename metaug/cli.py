@@ -309,7 +309,7 @@ def demo(out, jobs):
 
     Example: metaug demo
 
-    Of 200 candidates for 400 labelled sounds, half carry a wrong label. The paper's learned metric judges them; you
+    Of 400 candidates for 200 labelled sounds, half carry a wrong label. The paper's learned metric judges them; you
     see how many of the wrong ones it found, and what training without them gives.
     """
     _local_folder(out)

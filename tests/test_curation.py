@@ -664,3 +664,29 @@ def test_decisions_survive_a_spreadsheet(tmp_path):
     (tmp_path / "ears.csv").write_bytes(text.encode())
     table = curation.read_decisions(tmp_path / "ears.csv", ["=1+1/a", "@b"])
     assert table["clip"].tolist() == ["=1+1/a", "@b"] and table.heard.tolist() == [False, True]
+
+
+# ---- the demonstration
+
+
+def test_the_demonstration_knows_which_candidates_are_wrong(tmp_path, monkeypatch):
+    from metaug.curation import demonstration
+
+    short = demonstration.DEMO._replace(schemes=("none", "metric"), epochs=1, metric_epochs=1)
+    monkeypatch.setattr(demonstration, "DEMO", short)
+    told = []
+    made = demonstration.demo(tmp_path, jobs=1, tell=told.append, progress=False)
+    given, truth = pd.read_csv(tmp_path / "candidates.csv"), demonstration.demo_sounds(tmp_path)[2]
+    assert len(pd.read_csv(tmp_path / "sounds.csv")) == 200 and list(given) == ["path", "label", "source"]
+    assert truth.label.eq(truth.truth).groupby(truth.truth).sum().eq(20).all()
+    judged = made.candidates
+    assert len(judged) == made.outcome.acceptance["clip"].nunique() > 200
+    counts = demonstration.wrong_found(judged.accepted, judged.truth.eq(judged.label))
+    text = made.text(command="bin/metaug")
+    assert f"Of {counts['judged']} candidates {counts['wrong']} are wrong; {counts['found']} of these" in text
+    assert text.splitlines()[-3:] == [
+        "  bin/metaug data my_sounds",
+        "  bin/metaug judge my_sounds --html suspicious.html",
+        "  bin/metaug select my_sounds --out filtered --candidates my_candidates",
+    ]
+    assert made.page.exists() and all(Path(path).exists() for path in made.figures) and len(told) == 3

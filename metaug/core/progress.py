@@ -18,7 +18,8 @@ def write_line(
     line: str,  # without its end
 ) -> None:
     "Write a line to the error stream; from a notebook also to that of the kernel's process, past the cell's output."
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
     if type(sys.stderr).__module__.startswith("ipykernel"):
         os.write(sys.stderr.fileno(), f"\r{line:<100}\n".encode())
 

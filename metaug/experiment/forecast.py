@@ -242,7 +242,8 @@ class Forecast(NamedTuple):
             "Trainings of the whole protocol, with those for the same held-out folds shared, and role by role:\n"
             f"{self.trainings.to_string()}\n\n{self.clips} clips, {self.samples:,} samples, {size}\n\n"
             f"This run, at {rates} a second and process, as measured now; at most, and in hours\n"
-            f"(`role_by_role`: were each training made for its own role of the folds):\n{self.stages.round(2).to_string()}\n"
+            "(`role_by_role`: were each training made for its own role of the folds):\n"
+            f"{self.stages.round(2).to_string()}\n"
             f"In all {self.stages.hours.sum():.2f} hours"
         )
 
