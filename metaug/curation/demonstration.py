@@ -143,7 +143,7 @@ def demo(
     outcome.save(out)
     figures = save_figures(outcome.results, outcome.acceptance, out)
     tell("Writing the page to listen to")
-    page = listening_page(out, out / "report.html", max_mb=2, jobs=jobs, progress=progress)
+    page = listening_page(out, out / "report.html", max_mb=3, jobs=jobs, progress=progress)
     return Demo(outcome, _with_truth(outcome, truth, out), figures, page)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from ..augmentation.candidates import _with_folds
 from ..augmentation.grids import Grid, Making
@@ -20,6 +19,7 @@ from ..augmentation.samples import prepare_store
 from ..core.checks import InputError
 from ..core.files import cache_folder
 from ..core.process import one_thread
+from ..core.progress import progress_bar
 from .finding import Found
 from .judges import Judging, _judgement, _Parts
 from ..datasets.sounds import read_audio
@@ -49,7 +49,7 @@ def _all_vectors(judge, clips, jobs, progress):
     "Embeddings, (n, d), and averaged log-mels, (n, 128), of all clips."
     calls = (joblib.delayed(_vectors)(judge, file) for file in clips.path)
     made = joblib.Parallel(n_jobs=jobs, return_as="generator")(calls)
-    both = list(tqdm(made, total=len(clips), desc=f"{judge} embedding", unit="clip", disable=not progress))
+    both = list(progress_bar(made, total=len(clips), desc=f"{judge} embedding", unit="clip", disable=not progress))
     wrong = [(file, said) for file, said in zip(clips.path, both, strict=True) if isinstance(said, str)]
     if wrong:
         raise InputError(f"{wrong[0][0]}: {wrong[0][1]}")
