@@ -115,8 +115,8 @@ Next, with a folder of your own that has one subfolder for each class:
         counts = wrong_found(self.candidates.accepted, self.candidates.truth.eq(self.candidates.label))
         worth = self.outcome.worth.set_index("label").loc[ALL_CLASSES]
         judged, wrong, found, rejected = (counts[name] for name in ("judged", "wrong", "found", "rejected"))
-        return f"""The judge, a metric learned from the labelled sounds, recognises {worth.accuracy:.0%} of those that it had not
-seen (averaged log-mels {worth.baseline:.0%}).
+        return f"""The judge, a metric learned from the labelled sounds, recognises {worth.accuracy:.0%} of those
+that it had not seen (averaged log-mels {worth.baseline:.0%}).
 Of {judged} candidates {wrong} are wrong; {found} of these were found (recall {counts["recall"]:.0%}).
 Of {rejected} that were rejected {counts["precision"]:.0%} are wrong (precision; at random {wrong / judged:.0%})."""
 
