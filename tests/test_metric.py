@@ -182,3 +182,21 @@ def test_net_quality_refuses_an_embedding_of_other_clips():
         net_quality(mels, table[:2], table[2:], embedding=np.eye(3), reference=np.eye(3)[:2])
     with pytest.raises(InputError):
         net_quality(mels, table[:2], table[2:], embedding=np.eye(3)[:2], reference=np.eye(3))
+
+
+def test_many_classes_take_bounded_batches(monkeypatch):
+    from metaug.learning import metric
+
+    asked = []
+
+    def stop(labels, *, seed, n_pairs):
+        asked.append(n_pairs)
+        raise InputError("enough")
+
+    monkeypatch.setattr(metric, "pair_batches", stop)
+    for classes, given in ((10, None), (64, None), (65, None), (200, None), (200, 12)):
+        rows = pd.DataFrame(dict(label=np.repeat(np.arange(classes), 2), row=np.arange(2 * classes)))
+        mels = ResidentMels(torch.randn(2 * classes * 3, 128).half(), np.full(2 * classes, 3))
+        with pytest.raises(InputError, match="enough"):
+            metric.learn_metric(mels, rows, {}, n_pairs=given)
+    assert asked == [10, 64, 64, 64, 12]

@@ -689,3 +689,17 @@ def test_effects_pair_only_what_was_run_with_and_without():
 def test_bad_input_of_effects(change, message):
     with pytest.raises(InputError, match=message):
         class_effects(change(results_table()))
+
+
+def test_classes_that_can_hardly_be_accepted_are_named():
+    import warnings
+
+    from metaug.selection import warn_of_few_references
+
+    said = r"2 classes have fewer than k/2 = 2.5 references.*: b \(1\), a \(2\); the largest k that works for all is 2"
+    with pytest.warns(UserWarning, match=said):
+        warn_of_few_references(dict(a=2, b=1, c=9), 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_few_references(dict(a=3, c=9), 5)
+        warn_of_few_references(dict(a=2, b=1), 2)

@@ -95,6 +95,8 @@ def _check_names(settings):
         got = getattr(settings, name)
         if got is not None and got < 1:
             raise InputError(f"{name} must be >= 1, got {got}")
+    if wrong := [seed for seed in settings.seeds if not 0 <= seed < 2**32]:
+        raise InputError(f"seeds must be from 0 to {2**32 - 1}, got {wrong[0]}")
     known = made_names(settings.judged)
     rules = [rule_name(name) for name in settings.schemes]
     alone = [name.removeprefix("only-") for name in rules if name.startswith("only-")]
