@@ -615,7 +615,8 @@ def test_search_can_be_read(browser, site, width, scheme):
         browser.get(f"{site[1]}/nbs/03_metric.html")
         if width < 600:
             browser.find_element("css selector", "header .quarto-btn-toggle").click()
-            until(browser, "document.querySelector('input[type=search]').getBoundingClientRect().width > 100")
+            until(browser, "document.querySelector('input[type=search]').getBoundingClientRect().left >= 0")
+            until(browser, "document.getElementById('quarto-sidebar').getAnimations({subtree: true}).length == 0")
         results_of(browser, "rank loss")
         cut = browser.execute_script("""
             const list = document.querySelector('.smalldocs-search-results'), r = list.getBoundingClientRect();
