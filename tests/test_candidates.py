@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import time
 import warnings
 from fractions import Fraction
 
@@ -411,6 +412,21 @@ def test_a_table_names_parents_sources_and_folds(originals, found, tmp_path):
         rows.assign(**change).to_csv(table, index=False)
         with pytest.raises(InputError, match=why):
             gather(read_candidates(str(table)), clips)
+
+
+def test_the_time_of_reading_many_does_not_count_what_is_done_once(monkeypatch):
+    from metaug.augmentation import candidates
+
+    read, said = [], []
+
+    def slow_at_first(rows):
+        time.sleep(0 if read else 1)
+        read.append(len(rows))
+
+    monkeypatch.setattr(candidates, "file_facts", slow_at_first)
+    for count in (2000, 30_000):
+        candidates._reading_time(pd.DataFrame(dict(path=["a.wav"] * count)), said.append)
+    assert said == ["Reading 30000 candidates takes about 1 minute"] and sum(read) == 100
 
 
 def test_the_same_sound_in_two_folds_is_left_out(originals, found, tmp_path):

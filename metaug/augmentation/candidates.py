@@ -169,8 +169,8 @@ def _reading_time(rows, tell):
         file_facts(few[:10])  # what is done once, such as loading libraries, takes longer than a file
         begun = time.perf_counter()
         file_facts(few[10:])
-        minutes = (time.perf_counter() - begun) / 90 * len(rows) / 60
-        tell(f"Reading {len(rows)} candidates takes about {max(1, round(minutes))} minutes")
+        minutes = max(1, round((time.perf_counter() - begun) / 90 * len(rows) / 60))
+        tell(f"Reading {len(rows)} candidates takes about {minutes} minute{'s' if minutes > 1 else ''}")
 
 
 def _usable(rows, clips, strict):
