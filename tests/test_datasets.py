@@ -1468,7 +1468,9 @@ def test_separators_and_encodings(tmp_path, separator, encoding, end):
         ("path,label\na.wav,a\n".encode("utf-16-le"), ["UTF-16 without its mark"]),
         (b"path,label\na.wav,\0\n", ["line 2", "NUL"]),
         (b"\xff\xfea", ["begins like UTF-16"]),
-        (b"path:label\na.wav:dog\n", ["column path is missing, it has path:label"]),
+        (b"path:label\na.wav:dog\n", ["column path is missing, it has path:label; columns are separated by"]),
+        (b"path label\na.wav dog\n", ["column path is missing, it has path label; columns are separated by"]),
+        (b"a/0.wav,dog\na/1.wav,dog\n", ["column path is missing, it has a/0.wav, dog"]),
         (b'path,label\na.wav,"dog\n', ["not a CSV table"]),
         (b"path,label\na.wav,dog\nb.wav,dog,x\n", ["row 2 has 3 fields, the first line names 2 columns"]),
         (b"path,label,Label\na.wav,dog,cat\n", ["column label is there twice"]),
@@ -1659,3 +1661,9 @@ def test_a_w64_that_was_cut_is_refused(tmp_path, keep):
     data = put(tmp_path / "a.w64", sine(8000, 0.3), format="W64", subtype="PCM_16").read_bytes()
     (tmp_path / "b.w64").write_bytes(data[: int(keep * len(data))])
     refused(lambda: datasets.read_recording(tmp_path / "b.w64"), "b.w64", "cut short")
+
+
+def test_a_line_for_excel_before_a_table_is_passed_over(tmp_path):
+    text = table(tmp_path).to_csv(index=False, sep=";")
+    (tmp_path / "t.csv").write_text(f"sep=;\r\n{text}")
+    assert len(load_clips(tmp_path / "t.csv", n_folds=2)) == 8

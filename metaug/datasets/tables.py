@@ -101,7 +101,7 @@ def _split(text):
 def _read_csv(path):
     "All columns of a CSV as texts. A name that is there twice is there twice."
     try:
-        names, rows = _split(_as_unicode(_table_bytes(path)))
+        names, rows = _split(re.sub(r"\Asep=.\r?\n", "", _as_unicode(_table_bytes(path))))  # a line for Excel
     except (ValueError, OSError, csv.Error) as e:
         if isinstance(e, InputError):
             raise
@@ -236,7 +236,7 @@ def _meant(name):
     "The column that a name may stand for; none if it looks like no other."
     plain = _plain(name)
     slip = next((o for o in _OTHER_WORDS if _is_slip(plain, o)), None)
-    words = set(re.split(r"[\W_]+", plain))
+    words = set(re.split("[_#]+", plain)) if re.fullmatch(r"[\w#]+", plain) else set()
     return _ALIKE_WORDS.get(plain) or slip or next((o for o, some in _ANY_WORD.items() if some & words), None)
 
 
@@ -264,6 +264,7 @@ def _need_columns(path, rows, needed):
         if column not in rows:
             meant = [name for name in rows if column in _OTHER_WORDS and _meant(name) == column]
             hint = f"; if {meant[0]} is the {column}, call it {column}" if meant else ""
+            hint = "; columns are separated by comma, semicolon, tab or bar" if len(rows.columns) == 1 else hint
             raise InputError(f"{path}: column {column} is missing, it has {', '.join(map(str, rows.columns))}{hint}")
     if not len(rows):
         raise InputError(f"{path}: holds no rows")
@@ -321,8 +322,7 @@ class FileFinder:
             if os.path.exists(self.folder / spelling):
                 return self.folder / spelling
         slashed = name.strip().replace("\\", "/")
-        found = None if os.path.isabs(slashed) else self._by_listing(slashed)
-        return found or self.folder / name
+        return (None if os.path.isabs(slashed) else self._by_listing(slashed)) or self.folder / name
 
     def _by_listing(self, name):
         where = self.folder
