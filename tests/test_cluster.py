@@ -15,8 +15,9 @@ import pytest
 
 from metaug.experiment import Settings, experiment
 
-WHOLE = Settings(schemes=("none", "metric"), k=(3,), epochs=1, metric_epochs=2)
-OPTIONS = "--schemes none,metric --k 3 --epochs 1 --metric-epochs 2".split()
+# two of five test folds with two pairs each: a run that is cut off leaves 7 nets and 3 pairs to be made, not 10 and 10
+WHOLE = Settings(schemes=("none", "metric"), k=(3,), epochs=1, metric_epochs=2, folds=(1, 2), valid_folds=2)
+OPTIONS = "--schemes none,metric --k 3 --epochs 1 --metric-epochs 2 --folds 1,2 --valid-folds 2".split()
 ONE_THREAD = dict(os.environ, OMP_NUM_THREADS="1")
 
 
