@@ -6,6 +6,7 @@
 __all__ = ['write_line', 'ProgressLines', 'progress_bar']
 
 # %% ../../nbs/core/progress.ipynb #123b5f1d
+import io
 import os
 import sys
 import time
@@ -21,7 +22,15 @@ def write_line(
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
     if type(sys.stderr).__module__.startswith("ipykernel"):
-        os.write(sys.stderr.fileno(), f"\r{line:<100}\n".encode())
+        os.write(_process_stream(), f"\r{line:<100}\n".encode())
+
+
+def _process_stream():
+    "The descriptor of the kernel's own error stream, of which ipykernel may have taken the place."
+    try:
+        return sys.stderr.fileno()
+    except io.UnsupportedOperation:  # it has not
+        return 2
 
 # %% ../../nbs/core/progress.ipynb #0dc66d6d
 class ProgressLines:
