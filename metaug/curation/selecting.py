@@ -31,12 +31,11 @@ from ..listening.webpage import page
 from ..selection.algorithm import warn_of_few_references
 
 # %% ../../nbs/07_curation.ipynb #db0c398b
-def _check(found, out, k, epochs, making):
+def _check(found, out, k, epochs, engine):
     "Refuse what can't come to a result; say what stays unjudged."
     clips, parts = found.clips, found.parts
     refuse_among_sounds(Path(out), found.source)
-    one_of("engine", making.engine, ENGINES)
-    making.check_programs()
+    one_of("engine", engine, ENGINES)
     if epochs is not None and epochs < 1:
         raise InputError(f"epochs must be >= 1, got {epochs}")
     if clips.label.nunique() < 2:
@@ -238,7 +237,8 @@ def select(
     found = source
     if not isinstance(source, Found):
         found = find(source, folds=folds, seed=seed, strict=strict, progress=progress)
-    _check(found, out, k, epochs, making)
+    _check(found, out, k, epochs, engine)
+    making.check_programs()
     epochs = epochs or default_epochs(len(found.clips), judge)
     judging = Judging(judge, rule, keep, k, epochs, seed).check()
     for collection in wanted.collections:
