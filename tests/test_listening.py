@@ -580,6 +580,13 @@ def selected(store):  # acceptance table of a selection, and its page
     return judged, page(judged, store, **how)
 
 
+def test_a_class_that_is_kept_whole_is_said_to_be(selected):
+    judged, _ = selected
+    whole = judged.assign(accepted=judged.accepted | judged.label.eq("plain"))
+    said = page_verdict(whole, worth=make_worth())["warnings"][0]
+    assert said.endswith("averaged log-mels 50%): all candidates of such a class are kept.")
+
+
 def test_the_page_begins_with_the_verdict(selected):
     judged, text = selected
     kept = int(judged.accepted.sum())
@@ -587,7 +594,7 @@ def test_the_page_begins_with_the_verdict(selected):
     order = [
         "<h1>",
         "The judge efficientat recognises 75% of 24 originals that it had not seen (95% interval 55% to 88%); averaged",
-        "The judge does not know plain (50%, averaged log-mels 50%): all candidates of such a class are kept.",
+        "The judge does not know plain (50%, averaged log-mels 50%): listen before you believe its decisions there.",
         "In fold 2 the judge recognises 50% of 6 originals, averaged log-mels 67%",
         'aria-label="Kept and thrown away, by class"',
         "dynamic range compressed",

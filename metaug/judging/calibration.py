@@ -71,7 +71,7 @@ def worth_texts(
             "originals": worth.clips.astype(str),
             "recognised": [f"{row.accuracy:.1%} ({row.low:.1%} to {row.high:.1%})" for row in worth.itertuples()],
             "averaged log-mels": [f"{share:.1%}" for share in worth.baseline],
-            "": ["" if trusted else "no better: all kept" for trusted in worth.trusted | worth.label.eq(ALL_CLASSES)],
+            "": ["" if trusted else "no better" for trusted in worth.trusted | worth.label.eq(ALL_CLASSES)],
         }
     )
 

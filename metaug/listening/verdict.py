@@ -85,7 +85,7 @@ def page_verdict(
     return _counts(samples.accepted) | dict(
         known=bool(of_class),
         judge=_judge_line(judge, of_class.get(ALL_CLASSES)),
-        warnings=[*_worth_warnings(of_class, parts), *_one_way_warnings(one_way(judged))],
+        warnings=[*_worth_warnings(of_class, parts, samples), *_one_way_warnings(one_way(judged))],
         classes=[
             dict(name=label, taken_for=_taken_for(taken[taken.label.eq(label)]), **_counts(rows.accepted))
             | _known(of_class.get(label))
@@ -132,7 +132,7 @@ def _judge_line(judge, worth):
     )
 
 
-def _worth_warnings(of_class, parts):
+def _worth_warnings(of_class, parts, samples):
     "Where the judge is no better than averaged log-mels: over all, in a class, in a fold."
     said = []
     over_all = of_class.get(ALL_CLASSES)
@@ -142,7 +142,9 @@ def _worth_warnings(of_class, parts):
     if unknown:
         names = [f"{label} ({row['accuracy']:.0%}, averaged log-mels {row['baseline']:.0%})" for label, row in unknown]
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        said.append(f"The judge does not know {', '.join(names[:5])}{more}: all candidates of such a class are kept.")
+        whole = samples.accepted[samples.label.isin([label for label, _ in unknown])].all()  # `select` keeps them
+        then = "all candidates of such a class are kept" if whole else "listen before you believe its decisions there"
+        said.append(f"The judge does not know {', '.join(names[:5])}{more}: {then}.")
     for row in () if parts is None else parts[parts.accuracy.lt(parts.baseline)].itertuples():
         said.append(
             f"In fold {row.part} the judge recognises {row.accuracy:.0%} of {row.clips} originals, "
