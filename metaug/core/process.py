@@ -51,21 +51,16 @@ def return_memory() -> None:
         trim(0)
 
 # %% ../../nbs/core/process.ipynb #e1cd4654
-_WATCHER = "metaug watches its parent"  # name of a thread
-
-
-def _end_with(parent, every=5):
+def _watch(parent, every):
     "End this process when its parent has ended."
     while os.getppid() == parent:
         time.sleep(every)
     os._exit(1)
 
 
-def _watching(parent, function, args, kwargs):
-    "Call a function in a process that ends with its parent."
-    if os.getpid() != parent and all(thread.name != _WATCHER for thread in threading.enumerate()):
-        threading.Thread(target=_end_with, args=(parent,), name=_WATCHER, daemon=True).start()
-    return function(*args, **kwargs)
+def _end_with(parent, every=5):
+    "Make this process end with its parent, also if it never gets any work."
+    threading.Thread(target=_watch, args=(parent, every), daemon=True).start()
 
 
 def on_this_machine() -> bool:  # whether joblib's work stays here, in processes of its own
@@ -80,11 +75,10 @@ def in_parallel(
     ordered: bool = False,  # results in the order of the calls
 ) -> Iterator:  # results, by default as they come
     "Call functions side by side, in processes that end with this one."
-    if on_this_machine():
-        here = os.getpid()
-        calls = (joblib.delayed(_watching)(here, *call) for call in calls)
-    how = "generator" if ordered else "generator_unordered"
-    return joblib.Parallel(n_jobs=jobs, return_as=how, batch_size=1)(calls)
+    how = dict(return_as="generator" if ordered else "generator_unordered", batch_size=1)
+    if on_this_machine() and joblib.effective_n_jobs(jobs) > 1:
+        how |= dict(initializer=_end_with, initargs=(os.getpid(),))
+    return joblib.Parallel(n_jobs=jobs, **how)(calls)
 
 # %% ../../nbs/core/process.ipynb #5d0366b6
 @contextmanager
