@@ -6,13 +6,14 @@
 __all__ = ['ORDER', 'SETTING', 'OFTEN_ONE', 'COSTS', 'deformation_order', 'summary', 'confusion_matrix']
 
 # %% ../../nbs/analysis/tables.ipynb #1c14e1fc
+import re
+
 import numpy as np
 import pandas as pd
 
 from ..core.checks import InputError, need_rows
 from ..core.constants import DEFORMATIONS
 from ..core.statistics import fold_mean
-from ..selection.schemes import CONTROLS, rule_name
 
 # %% ../../nbs/analysis/tables.ipynb #a415f520
 def _with_names(
@@ -39,9 +40,8 @@ def _scheme_order(
 
 def _place(name):
     "Place of a scheme: that of its rule, whether it has another judge, what it is or controls, and as what."
-    control = next((prefix for prefix in CONTROLS if name.startswith(prefix)), "")
-    of = name.removeprefix(control)
-    rule = rule_name(of)
+    control, of = re.fullmatch("(random(?:-by-class)?:)?(.*)", name, re.DOTALL).groups(default="")
+    rule = of.partition("@")[0]
     return ORDER.index(rule) if rule in ORDER else len(ORDER), of != rule, of, control
 
 # %% ../../nbs/analysis/tables.ipynb #f922bebd
