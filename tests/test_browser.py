@@ -844,7 +844,7 @@ def test_jupyterlab_runs_a_lesson_whole(browser, lab):
     open_in_lab(browser, lab, path)
     done = browser.execute_async_script("""
         const done = arguments[0], {commands, shell} = window.jupyterapp;
-        commands.execute('notebook:run-all-cells').then(() => shell.currentWidget.context.save()).then(() => done('saved'), error => done(String(error)));""")
+        shell.currentWidget.sessionContext.ready.then(() => commands.execute('notebook:run-all-cells')).then(() => shell.currentWidget.context.save()).then(() => done('saved'), error => done(String(error)));""")
     assert done == "saved"
     cells = browser.execute_script("return window.jupyterapp.shell.currentWidget.context.model.toJSON().cells")
     ran = [c for c in cells if c["cell_type"] == "code" and "".join(c["source"]).strip()]

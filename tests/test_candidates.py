@@ -665,7 +665,7 @@ def test_a_bad_grid_is_one_line_that_names_file_and_rule(originals, tmp_path, mo
     [
         (["--candidates", "os:name"], "pipeline os:name must be callable as pipeline(samples, sample_rate), got str"),
         (["--candidates", "os:nothing"], "must be module:name of what can be imported"),
-        (["--candidates", "harsher"], "harsher: no such file; a grid is one of paper, harsh"),
+        (["--candidates", "harsher"], "harsher: there is no such folder or file, and it is none of paper, harsh"),
         (["--candidates", "os:getcwd", "--per-clip", "0"], "per_clip must be >= 1, got 0"),
         (["--candidates", "os:getcwd", "--per-clip", "100000"], "at most 10000 can be made"),
         (["--candidates", "nowhere.csv"], "nowhere.csv"),

@@ -243,7 +243,7 @@ def test_classes_that_a_judge_does_not_know_are_kept_whole(own_judges, table, tm
             "judge must be one of npair, classifier, efficientat or module:name of your own, got panns",
         ),
         (["--judge", "no_module:here"], "judge no_module:here must be module:name of what can be imported"),
-        (["--rule", "most"], "rule must be one of vote, conformal, got most"),
+        (["--rule", "most"], "Invalid value for '--rule': 'most' is not one of 'vote', 'conformal'"),
         (["--rule", "conformal", "--keep", "2"], "keep must be more than 0 and less than 1, got 2"),
     ],
 )
@@ -308,7 +308,7 @@ def test_judge_bad_input_is_one_line_and_leaves_nothing(own_judges, sounds, tmp_
         ),
         ((sounds, "--k", "200"), "k must be from 1 to"),
         ((tmp_path / "other",), "one class only"),
-        ((tmp_path / "nothing",), "neither a folder"),
+        ((tmp_path / "nothing",), "there is no such folder or file"),
         ((sounds, "--judge", "own_judges:learner", "--epochs", "0"), "epochs must be >= 1, got 0"),
         ((sounds, "--judge", "panns"), "judge must be one of npair, classifier, efficientat or module:name"),
         ((sounds, "--judge", "own_judges:broken"), "must give finite numbers"),

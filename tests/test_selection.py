@@ -445,15 +445,14 @@ def test_bad_input_of_acceptance(change, message):
 
 
 def test_schemes_are_all_there_and_of_one_shape():
-    assert list(SCHEMES) == "none brute metric random class class-oracle classifier weight".split()
+    assert list(SCHEMES) == "none brute metric random class class-oracle classifier weight pretrained".split()
     assert [name for name, scheme in SCHEMES.items() if scheme.leaks] == ["class-oracle"]
     judged = judged_table()
     effects = pd.DataFrame([(label, "drc", 1.0) for label in "ab"], columns=["label", "deformation", "difference"])
     for name in [*SCHEMES, "only-drc"]:
         scheme = get_scheme(name)
-        assert (
-            isinstance(scheme, Scheme) and scheme.description and scheme.needs_metric in (None, "npair", "classifier")
-        )
+        assert isinstance(scheme, Scheme) and scheme.description
+        assert scheme.judge in (None, "npair", "classifier", "efficientat")
         weights = scheme.function(judged, seed=1, effects=effects)
         assert (
             weights.shape == (len(judged),) and weights.dtype == np.float64 and ((weights >= 0) & (weights <= 1)).all()

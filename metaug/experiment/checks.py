@@ -168,9 +168,15 @@ def checked_clips(
     Raises `InputError` if it cannot give a result.
     """
     clips = usable(load_clips(data, strict=strict), strict=strict)
-    if clips.attrs.get("problems"):
+    left_out = clips.attrs.get("problems", [])
+    try:
+        check(clips, settings)
+    except InputError as e:
+        if not left_out:
+            raise
+        raise InputError(f"{left_out[0]['path']}: {left_out[0]['reason']}; without it {e}") from e
+    if left_out:
         warnings.warn("the log-mels of all other clips are made, then the run ends", stacklevel=2)
-    check(clips, settings)
     gathered = gather(settings.judged, clips, data=data)
     for note in gathered.notes:
         warnings.warn(note, stacklevel=2)
