@@ -800,7 +800,7 @@ def lab(tmp_path_factory):
 
 
 def open_in_lab(browser, lab, path):
-    "Open a notebook and wait until its kernel is ready."
+    "Open a notebook and wait until it is shown, not one that was open before, and its kernel is ready."
     from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -817,7 +817,9 @@ def open_in_lab(browser, lab, path):
     browser.get(f"{address}/lab/tree/{path.name}?token=test")
     WebDriverWait(browser, 2 * PATIENCE, ignored_exceptions=[WebDriverException]).until(
         lambda b: b.execute_script(
-            "return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+            "const shown = window.jupyterapp?.shell.currentWidget;"
+            "return shown?.context?.path == arguments[0] && shown.sessionContext?.session?.kernel?.status == 'idle'",
+            path.name,
         )
     )
 
