@@ -33,6 +33,31 @@ from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
 from ..features.store import LogMelStore
 
+# %% ../../nbs/02_augmentation.ipynb #5c0d1e78
+def _own_version(y, sr, grid, deformation, level, how):
+    "The same by a class of your own: what it gives is checked, and its state is what JSON makes of it."
+    deformer, name = deformer_of(grid, deformation, level, **how), f"deformer {grid.named(deformation).deformer}"
+    state = next(iter(deformer.states(_box(y, sr))), None)
+    if not isinstance(state, dict):
+        raise PipelineError(f"{name} must yield a dict from states(), got {state!r:.60}")
+    state = json.loads(json.dumps(state, default=lambda value: value.tolist()))
+    if how["engine"] == "spectral" and hasattr(deformer, "log_mel"):
+        return state, _checked_mel(deformer.log_mel(y, state, sr=sr), grid.stretch_room * len(y) / FRAME, name)
+    box = _box(y.copy(), sr).sandbox.muda
+    deformer.audio(box, state)
+    made = checked_sound(box._audio["y"], len(y), name)
+    return state, log_mel(made, sr=sr) if how["engine"] == "spectral" else made
+
+
+def _checked_mel(mel, most, name):
+    "A log-mel of at most so many frames."
+    mel = np.asarray(mel, np.float32)
+    if mel.ndim != 2 or len(mel) != N_MELS or not 1 <= mel.shape[1] <= max(1, most):
+        raise PipelineError(f"{name} must give a log-mel of {N_MELS} bands and 1 to {most:.0f} frames, got {mel.shape}")
+    if not np.isfinite(mel).all():
+        raise PipelineError(f"{name} gave a log-mel that is not finite")
+    return mel
+
 # %% ../../nbs/02_augmentation.ipynb #1e9f1038
 def deform(
     y: np.ndarray,  # waveform, (n,), in [-1, 1]
@@ -64,31 +89,6 @@ def _version(y, sr, clip, making, deformation, level, recordings):
     deformer = deformer_of(making.grid, deformation, level, **how)
     state = next(iter(deformer.states(_box(y, sr))))
     return state, _apply(deformer, y, state, sr, making.engine)
-
-# %% ../../nbs/02_augmentation.ipynb #5c0d1e78
-def _own_version(y, sr, grid, deformation, level, how):
-    "The same by a class of your own: what it gives is checked, and its state is what JSON makes of it."
-    deformer, name = deformer_of(grid, deformation, level, **how), f"deformer {grid.named(deformation).deformer}"
-    state = next(iter(deformer.states(_box(y, sr))), None)
-    if not isinstance(state, dict):
-        raise PipelineError(f"{name} must yield a dict from states(), got {state!r:.60}")
-    state = json.loads(json.dumps(state, default=lambda value: value.tolist()))
-    if how["engine"] == "spectral" and hasattr(deformer, "log_mel"):
-        return state, _checked_mel(deformer.log_mel(y, state, sr=sr), grid.stretch_room * len(y) / FRAME, name)
-    box = _box(y.copy(), sr).sandbox.muda
-    deformer.audio(box, state)
-    made = checked_sound(box._audio["y"], len(y), name)
-    return state, log_mel(made, sr=sr) if how["engine"] == "spectral" else made
-
-
-def _checked_mel(mel, most, name):
-    "A log-mel of at most so many frames."
-    mel = np.asarray(mel, np.float32)
-    if mel.ndim != 2 or len(mel) != N_MELS or not 1 <= mel.shape[1] <= max(1, most):
-        raise PipelineError(f"{name} must give a log-mel of {N_MELS} bands and 1 to {most:.0f} frames, got {mel.shape}")
-    if not np.isfinite(mel).all():
-        raise PipelineError(f"{name} gave a log-mel that is not finite")
-    return mel
 
 # %% ../../nbs/02_augmentation.ipynb #80f8087f
 def _sample_row(clip, deformation, level, state, engine, frames, background=()):
