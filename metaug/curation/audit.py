@@ -20,7 +20,7 @@ from ..core.files import write_atomic, write_csv
 from .finding import Found, find
 from .judges import Judging, best_judgement
 from .manifest import _no_formulas, _records
-from .parts import _check_neighbours, _references, default_epochs
+from .parts import _can_be_judged, _check_neighbours, _check_parts, _references, _some, default_epochs
 from .recordings import judge_recordings
 from ..datasets.clips import load_clips
 from ..datasets.sounds import read_audio
@@ -156,14 +156,11 @@ def _audit(judge, found, claimed, held_out, judged):
 
 def _check_found(found, k):
     "The number of neighbours; recordings of which none can be judged are refused, and more neighbours than there are."
-    clips, source = found.clips, found.source
-    if clips.label.nunique() < 2:
-        raise InputError(f"{source}: holds one class only ({clips.label.iloc[0]}); at least 2 are needed")
-    if not found.parts:
-        raise InputError(f"{source}: nothing can be judged: two classes need at least 2 clips each outside a fold")
+    clips = found.clips
+    _check_parts(found.source, clips, found.parts)
     k = default_neighbours(found) if k is None else k
     _check_neighbours(clips, found.parts, k)
-    unjudged = clips[[row.label not in found.parts.get(row.fold, ()) for row in clips.itertuples()]]
+    unjudged = clips[~_can_be_judged(clips, found.parts)]
     if len(unjudged):
         warnings.warn(
             f"{len(unjudged)} recordings can't be judged, their class has fewer than two in other folds: "
@@ -171,12 +168,6 @@ def _check_found(found, k):
             stacklevel=3,
         )
     return k
-
-
-def _some(labels):
-    "A few classes by name."
-    names = sorted(set(labels), key=str)
-    return ", ".join(map(str, names[:5])) + (" …" if len(names) > 5 else "")
 
 
 _CANDIDATE = "candidate "  # before the names of candidates while they are judged: originals may have the same
@@ -188,7 +179,7 @@ def _claimed(source, found, strict):
         for of_no_concern in (".*folds are made", ".*in one fold"):  # candidates need no folds
             warnings.filterwarnings("ignore", of_no_concern)
         clips = load_clips(source, strict=strict, check=False)
-    judged = {row.label for row in found.clips.itertuples() if row.label in found.parts.get(row.fold, ())}
+    judged = set(found.clips.label[_can_be_judged(found.clips, found.parts)])
     known = clips.label.isin(judged)
     if not known.any():
         raise InputError(

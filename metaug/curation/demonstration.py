@@ -90,12 +90,12 @@ class Demo(NamedTuple):
         command: str = "metaug",  # as one types it
     ) -> str:
         "Say what came out, where to look and listen, and what to type next."
-        figures = " ".join(str(path) for path in self.figures[:2])
+        figures, tested = " ".join(str(path) for path in self.figures[:2]), self.outcome.predictions["clip"].nunique()
         return f"""{GENERATED_NOTE}
 
 {self._what_was_found()}
 
-Accuracy on 40 test clips, trained on the labelled sounds and on no candidate (none), on those that the judge
+Accuracy on {tested} test clips, trained on the labelled sounds and on no candidate (none), on those that the judge
 accepts (metric), on as many at random (random), or on all (brute):
 
 {show_summary(self.outcome.results)}

@@ -44,6 +44,28 @@ def _references(clips, parts):
     return outside
 
 
+def _check_parts(source, clips, parts):
+    "Refuse recordings of which none can be judged."
+    if clips.label.nunique() < 2:
+        raise InputError(f"{source}: holds one class only ({clips.label.iloc[0]}); at least 2 are needed")
+    if not parts:
+        raise InputError(
+            f"{source}: nothing can be judged: two classes need at least 2 clips each outside a fold; "
+            "more clips, or fewer of one source, are needed"
+        )
+
+
+def _can_be_judged(clips, parts):
+    "Whether a clip's class has two clips in other folds, for each clip."
+    return np.array([row.label in parts.get(row.fold, ()) for row in clips.itertuples()])
+
+
+def _some(labels):
+    "A few classes by name."
+    names = sorted(set(labels), key=str)
+    return ", ".join(map(str, names[:5])) + (" …" if len(names) > 5 else "")
+
+
 def _check_neighbours(clips, parts, k):
     "Refuse more neighbours than some part is compared with."
     least = min(int((clips.fold.ne(part) & clips.label.isin(labels)).sum()) for part, labels in parts.items())

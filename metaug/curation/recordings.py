@@ -18,7 +18,7 @@ from ..augmentation.grids import Grid, Making
 from ..augmentation.samples import prepare_store
 from ..core.checks import InputError
 from ..core.files import cache_folder
-from ..core.process import one_thread
+from ..core.process import in_parallel, one_thread
 from ..core.progress import progress_bar
 from .finding import Found
 from .judges import Judging, _judgement, _Parts
@@ -48,7 +48,7 @@ def _vectors(judge, file):
 def _all_vectors(judge, clips, jobs, progress):
     "Embeddings, (n, d), and averaged log-mels, (n, 128), of all clips."
     calls = (joblib.delayed(_vectors)(judge, file) for file in clips.path)
-    made = joblib.Parallel(n_jobs=jobs, return_as="generator")(calls)
+    made = in_parallel(calls, jobs, ordered=True)
     both = list(progress_bar(made, total=len(clips), desc=f"{judge} embedding", unit="clip", disable=not progress))
     wrong = [(file, said) for file, said in zip(clips.path, both, strict=True) if isinstance(said, str)]
     if wrong:

@@ -24,7 +24,7 @@ from .judges import Judgement, Judging, judge_parts
 from .manifest import _manifest, _no_formulas, _records, _remove_unselected
 from .manifest import _write_all_mels, _write_all_sounds, _write_manifest
 from .overruling import apply_decisions, read_decisions
-from .parts import _check_neighbours, _references, default_epochs
+from .parts import _can_be_judged, _check_neighbours, _check_parts, _references, _some, default_epochs
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
 from ..listening.webpage import page
@@ -38,36 +38,17 @@ def _check(found, out, k, epochs, engine):
     one_of("engine", engine, ENGINES)
     if epochs is not None and epochs < 1:
         raise InputError(f"epochs must be >= 1, got {epochs}")
-    if clips.label.nunique() < 2:
-        raise InputError(
-            f"there is one class only ({clips.label.iloc[0]}); a metric tells classes apart, so at least 2 are needed"
-        )
-    if not parts:
-        raise InputError(
-            "nothing can be judged: two classes need at least 2 clips each outside a fold; "
-            "more clips, or fewer of one source, are needed"
-        )
+    _check_parts(found.source, clips, parts)
     _check_neighbours(clips, parts, k)
     warn_of_few_references(_references(clips, parts), k)
-    _warn_of_unjudged(
-        clips[[row.label not in parts.get(row.fold, ()) for row in clips.itertuples()]].label.value_counts()
-    )
-
-
-def _warn_of_unjudged(counts):
-    if not len(counts):
-        return
-    names = ", ".join(map(str, counts.index[:5])) + (" …" if len(counts) > 5 else "")
-    warnings.warn(
-        str(
-            InputError(
-                f"{counts.sum()} clips of {len(counts)} classes ({names}) can't be judged, "
-                "their class has fewer than two clips in other folds: "
-                "their originals are kept, none of their deformed samples"
-            )
-        ),
-        stacklevel=4,
-    )
+    unjudged = clips.label[~_can_be_judged(clips, parts)]
+    if len(unjudged):
+        line = (
+            f"{len(unjudged)} clips of {unjudged.nunique()} classes ({_some(unjudged)}) can't be judged, "
+            "their class has fewer than two clips in other folds: "
+            "their originals are kept, none of their deformed samples"
+        )
+        warnings.warn(str(InputError(line)), stacklevel=3)
 
 # %% ../../nbs/07_curation.ipynb #6296ee30
 class Selection(NamedTuple):
