@@ -68,11 +68,16 @@ def _drawn(clips, samples, share, seed):
         yield rows, kinds
 
 
+def pool_key(base, share, seed):
+    "Name the store of a pool."
+    return digest(["pool", base, share, seed])
+
+
 def make_pool(cache, base, share, seed):
     "Write the store of a pool from the rows of the base store, which holds clips, versions and recordings of no class; gives its key."
     store = LogMelStore.open(f"{cache}/stores/{base}")
     clips, samples = store.clips, store.samples
-    key = digest(["pool", base, share, seed])
+    key = pool_key(base, share, seed)
     originals = clips[clips.maker.eq("")].drop(columns=["maker", "parent"]).reset_index(drop=True)
     attrs = dict(store.array.attrs["metaug"], pool=dict(base=base, share=share, seed=seed))
     pool = LogMelStore.create(f"{cache}/stores/{key}", originals, versions=1 + len(VERSIONS), attrs=attrs)

@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import pools
 
-from metaug.augmentation.samples import prepare_store
+from metaug.augmentation.samples import prepare_store, store_key
 from metaug.core.files import write_atomic
 from metaug.core.tasks import run_tasks
 from metaug.datasets import load_clips
@@ -110,10 +110,9 @@ def with_truth(store):
 
 def judged_rows(graph, setting):
     "Of each clip and judge: how many candidates were judged, and accepted, by what they are."
-    samples = with_truth(open_store(CACHE, graph.store))
-    for task in graph.stages["acceptance"]:
-        if not task.done(CACHE):
-            continue
+    finished = [task for task in graph.stages["acceptance"] if task.done(CACHE)]
+    samples = with_truth(open_store(CACHE, graph.store)) if finished else None
+    for task in finished:
         judged = pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet"))
         judged = judged.merge(samples[["clip", "deformation", "level", "truth"]])
         told_by = dict(setting=setting, tests=str(graph.tests), judge=graph.net_of[task.key], seed=task.inputs["seed"])
@@ -122,6 +121,13 @@ def judged_rows(graph, setting):
 
 
 JUDGED = ["setting", "tests", "judge", "seed", "clip", "label", "deformation", "truth"]
+
+
+def do_stages(graph, *stages):
+    "Do what comes before the classifiers."
+    for stage in stages:
+        if tasks := graph.stages.get(stage):
+            run_tasks(tasks, CACHE, name=stage, jobs=-1, progress=True)
 
 
 def train(graph, setting, part, write_only):
@@ -160,24 +166,29 @@ def recordings_of_no_class(clips, urbansound8k):
     return str(file)
 
 
-def base_graph(urbansound8k, seeds):
-    "The store of clips, versions and recordings of no class, with nets and embedding; gives key and graph."
-    clips = load_clips("esc10")
-    wanted = ("paper", recordings_of_no_class(clips, urbansound8k))
-    settings = Settings(("metric", "pretrained"), candidates=wanted, seeds=seeds)
-    all_clips = checked_clips("esc10", settings)
-    store = prepare_store(all_clips, settings.making, cache=CACHE)
-    graph = Graph(store, sorted(clips.fold.unique().tolist()), settings)
-    for stage in ("embedding", "metric nets"):
-        run_tasks(graph.stages[stage], CACHE, name=stage, jobs=-1, progress=True)
-    return graph
+def base_of(given):
+    "The clips with recordings of no class among them, and the graph of what judges need to know of them."
+    wanted = ("paper", recordings_of_no_class(load_clips("esc10"), given.urbansound8k))
+    settings = Settings(("metric", "pretrained"), candidates=wanted, seeds=given.seeds)
+    clips = checked_clips("esc10", settings)
+    return clips, Graph(store_key(clips, settings.making), sorted(clips.fold.unique().tolist()), settings)
+
+
+def make_base(clips, base):
+    "Make the store of all clips, the nets and the embedding; what is in the cache is not made again."
+    prepare_store(clips, base.settings.making, cache=CACHE)
+    do_stages(base, "embedding", "metric nets")
 
 
 def pool_graph(base, share, seed):
-    "The graph of a pool, with nets and embedding taken from the base store."
-    key = pools.make_pool(CACHE, base.store, share, seed)
-    alone = (*["none"] * (share == 0), "brute", *["pools:oracle_%d_%d" % (share, seed)] * (share > 0))
-    graph = Graph(key, base.folds, Settings((*alone, *CHOOSING), seeds=(seed,)))
+    "The graph of what is trained on a pool."
+    alone = (*["none"] * (share == 0), "brute", *[f"pools:oracle_{share}_{seed}"] * (share > 0))
+    return Graph(pools.pool_key(base.store, share, seed), base.folds, Settings((*alone, *CHOOSING), seeds=(seed,)))
+
+
+def judge_pool(base, graph, share, seed):
+    "Write a pool's store and judge it, with nets and embedding of the base store."
+    pools.make_pool(CACHE, base.store, share, seed)
     nets = {(tuple(t.inputs["excluded"]), t.inputs["seed"]): t.key for t in base.stages["metric nets"]}
     copied = [
         replace(t, make=partial(pools.copy_net, nets[tuple(t.inputs["excluded"]), t.inputs["seed"]], base.store))
@@ -186,44 +197,45 @@ def pool_graph(base, share, seed):
     vectors = partial(pools.copy_embedding, [t.key for t in base.stages["embedding"]])
     copied += [replace(t, make=vectors) for t in graph.stages["embedding"]]
     run_tasks(copied, CACHE, name="what the judges know", jobs=1, progress=False)
-    run_tasks(graph.stages["acceptance"], CACHE, name="acceptance", jobs=-1, progress=True)
-    return graph
+    do_stages(graph, "acceptance")
 
 
 def run_pools(given):
     "Train each scheme on each pool."
-    base = base_graph(given.urbansound8k, given.seeds)
-    for seed in given.seeds:
-        for share in given.shares:
-            train(pool_graph(base, share, seed), f"{share}% wrong", "pools", given.write)
+    clips, base = base_of(given)
+    for seed, share in itertools.product(given.seeds, given.shares):
+        graph, setting = pool_graph(base, share, seed), f"{share}% wrong"
+        if not given.write and untrained(graph, setting, "pools"):
+            make_base(clips, base)
+            judge_pool(base, graph, share, seed)
+        train(graph, setting, "pools", given.write)
 
 
 # ------------------------------------------------------------------ collections as anybody has them
 
 
-def graph_of(data, settings):
-    "The graph of a run on a collection, with all that its classifiers need."
+def run_settings(data, settings, setting, part, write_only):
+    "Train the classifiers of a run on a collection that the table lacks."
     clips = checked_clips(str(data), settings)
-    store = prepare_store(clips, settings.making, cache=CACHE)
-    graph = Graph(store, sorted(clips.fold.unique().tolist()), settings)
-    for stage in ("embedding", "metric nets", "acceptance"):
-        if tasks := graph.stages.get(stage):
-            run_tasks(tasks, CACHE, name=stage, jobs=-1, progress=True)
-    return graph
+    graph = Graph(store_key(clips, settings.making), sorted(clips.fold.unique().tolist()), settings)
+    if not write_only and untrained(graph, setting, part):
+        prepare_store(clips, settings.making, cache=CACHE)
+        do_stages(graph, "embedding", "metric nets", "acceptance")
+    train(graph, setting, part, write_only)
 
 
 def run_harsh(given):
     "The grid of harsh deformations alone, and with the paper's."
     for candidates in (("harsh",), ("paper", "harsh")):
         settings = Settings(("none", "brute", *CHOOSING), candidates=candidates, seeds=given.seeds)
-        train(graph_of("esc10", settings), "+".join(candidates), "harsh", given.write)
+        run_settings("esc10", settings, "+".join(candidates), "harsh", given.write)
 
 
 def run_urbansound8k(given):
     "The paper's grid on the paper's collection."
     schemes = ("none", "brute", "metric", "random", "pretrained", "random:pretrained")
     settings = Settings(schemes, seeds=given.seeds)
-    train(graph_of(given.urbansound8k, settings), "paper", "urbansound8k", given.write)
+    run_settings(given.urbansound8k, settings, "paper", "urbansound8k", given.write)
 
 
 # ------------------------------------------------------------------ few labelled recordings, many of doubtful label
@@ -278,9 +290,10 @@ def run_few(given):
             how = Settings(("brute",), k=(3,), seeds=(seed,), folds=(test,), valid_folds=1, candidates=(candidates,))
             name = f"{own} clips, {share}% wrong"
             schemes = (*["none"] * (share == 0), "brute", *chosen)
-            train(graph_of(originals, how._replace(schemes=schemes)), name, "few", given.write)
+            run_settings(originals, how._replace(schemes=schemes), name, "few", given.write)
             if share:
-                train(graph_of(originals, how._replace(candidates=(right,))), name + RIGHT_ONES, "few", given.write)
+                only_right = how._replace(candidates=(right,))
+                run_settings(originals, only_right, name + RIGHT_ONES, "few", given.write)
 
 
 def numbers(text):
