@@ -20,7 +20,7 @@ from ..core.files import write_atomic, write_csv
 from .finding import Found, find
 from .judges import Judging, best_judgement
 from .manifest import _no_formulas, _records
-from .parts import _can_be_judged, _check_neighbours, _check_parts, _references, _some, default_epochs
+from .parts import _can_be_judged, _check_neighbours, _check_source, _references, _some, default_epochs
 from .recordings import judge_recordings
 from ..datasets.clips import load_clips
 from ..datasets.sounds import read_audio
@@ -157,7 +157,7 @@ def _audit(judge, found, claimed, held_out, judged):
 def _check_found(found, k):
     "The number of neighbours; recordings of which none can be judged are refused, and more neighbours than there are."
     clips = found.clips
-    _check_parts(found.source, clips, found.parts)
+    _check_source(found.source, clips, found.parts)
     k = default_neighbours(found) if k is None else k
     _check_neighbours(clips, found.parts, k)
     unjudged = clips[~_can_be_judged(clips, found.parts)]

@@ -44,7 +44,7 @@ def _references(clips, parts):
     return outside
 
 
-def _check_parts(source, clips, parts):
+def _check_source(source, clips, parts):
     "Refuse recordings of which none can be judged."
     if clips.label.nunique() < 2:
         raise InputError(f"{source}: holds one class only ({clips.label.iloc[0]}); at least 2 are needed")

@@ -24,7 +24,7 @@ from .judges import Judgement, Judging, judge_parts
 from .manifest import _manifest, _no_formulas, _records, _remove_unselected
 from .manifest import _write_all_mels, _write_all_sounds, _write_manifest
 from .overruling import apply_decisions, read_decisions
-from .parts import _can_be_judged, _check_neighbours, _check_parts, _references, _some, default_epochs
+from .parts import _can_be_judged, _check_neighbours, _check_source, _references, _some, default_epochs
 from ..features.store import LogMelStore
 from ..learning.batches import ResidentMels
 from ..listening.webpage import page
@@ -38,7 +38,7 @@ def _check(found, out, k, epochs, engine):
     one_of("engine", engine, ENGINES)
     if epochs is not None and epochs < 1:
         raise InputError(f"epochs must be >= 1, got {epochs}")
-    _check_parts(found.source, clips, parts)
+    _check_source(found.source, clips, parts)
     _check_neighbours(clips, parts, k)
     warn_of_few_references(_references(clips, parts), k)
     unjudged = clips.label[~_can_be_judged(clips, parts)]
