@@ -688,7 +688,9 @@ def judge(originals, candidates, html, table, max_mb, as_json, **options):
     written += [curation.write_audit_page(said, html, max_mb=max_mb)] if html else []
     click.echo(_json(said.as_dict()) if as_json else said.text())
     if written and not as_json:
-        click.echo("Written: " + " ".join(map(str, written)))
+        click.echo(f"See {' and '.join(map(str, written))}")
+    elif not as_json and not said.table.accepted.all():
+        click.echo("To hear them, add --html suspicious.html")
 
 
 if __name__ == "__main__":

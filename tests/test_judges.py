@@ -1,6 +1,7 @@
 "Judges that need no training, controls of any scheme, what a judge is worth, and `metaug judge`."
 
 import json
+import re
 import shutil
 import sys
 import warnings
@@ -295,6 +296,27 @@ def test_judge_finds_exchanged_labels(own_judges, sounds, tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert "hammer/exchanged" in page and "<script" not in page
     assert len(pd.read_csv(tmp_path / "table.csv")) == 24
+
+
+def test_judge_ends_with_what_a_person_decides_by(own_judges, sounds, tmp_path):
+    for number, file in enumerate(sorted((sounds / "call").iterdir())[:7]):
+        target = tmp_path / "found" / ("hammer" if number else "call") / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    lines = judge(sounds, tmp_path / "found").stdout.splitlines()
+    told = {line.split()[0]: line for line in lines[1:4]}
+    assert " 1 of 1" in told["call"] and " 0 of 6" in told["hammer"] and "none judged" in told["fan"]
+    assert "(all classes)" in lines[4] and " 1 of 7" in lines[4]
+    assert lines[5].startswith("Judge: own_judges:bands; it recognises ") and ", averaged log-mels " in lines[5]
+    start = lines.index("6 of 7 recordings sound like another class")
+    assert lines[start + 1] == "Most suspicious:" and len(lines) == start + 8
+    for line in lines[start + 2 : -1]:
+        assert re.fullmatch(
+            r"  hammer/\w+: labelled hammer, sounds like call \(\d of 3 neighbours\), nearest is call/\w+", line
+        )
+    assert lines[-1] == "To hear them, add --html suspicious.html"
+    page = tmp_path / "page.html"
+    assert judge(sounds, tmp_path / "found", "--html", page).stdout.splitlines()[-1] == f"See {page}"
 
 
 def test_judge_bad_input_is_one_line_and_leaves_nothing(own_judges, sounds, tmp_path):

@@ -18,13 +18,20 @@ import pandas as pd
 from ..core.checks import InputError, at_least
 from ..core.files import write_atomic, write_csv
 from .finding import Found, find
-from .judges import Judging, best_judgement
+from .judges import MOST_SUSPICIOUS, Judging, _known_line, _suspicion, _wrong_lines, best_judgement
 from .manifest import _no_formulas, _records
 from .parts import _can_be_judged, _check_neighbours, _check_source, _references, _some, default_epochs
 from .recordings import judge_recordings
 from ..datasets.clips import load_clips
 from ..datasets.sounds import read_audio
-from ..judging.calibration import untrusted_classes, warn_of_untrusted, worth_by_class, worth_texts, wrong_share
+from metaug.judging.calibration import (
+    ALL_CLASSES,
+    untrusted_classes,
+    warn_of_untrusted,
+    worth_by_class,
+    worth_texts,
+    wrong_share,
+)
 from ..listening.media import mp3
 
 # %% ../../nbs/curation/audit.ipynb #5aba75f1
@@ -48,27 +55,25 @@ class Audit(NamedTuple):
             return None
         return wrong_share(self.table.assign(deformation="candidate"), self.originals)
 
-    def text(self, most: int = 20) -> str:  # suspicious recordings that are listed
-        "Say in a few lines what a person should listen to."
-        known = self.worth.iloc[-1]
-        suspicious = self.table[~self.table.accepted]
-        lines = [
-            worth_texts(self.worth).to_string(index=False),
-            f"Judge: {self.judge}; it recognises {known.accuracy:.1%} of {known.clips} originals "
-            f"by those of other folds ({known.low:.1%} to {known.high:.1%}), averaged log-mels {known.baseline:.1%}",
-            f"{len(suspicious)} of {len(self.table)} recordings sound like another class"
-            + (", most suspicious first:" if len(suspicious) else ""),
-        ]
-        for row in suspicious.head(most).itertuples():
-            lines.append(
-                f"  {row.clip}: labelled {row.label}, sounds like {row.predicted} "
-                f"({row.votes} of {row.k}), as {row.nearest[0]}"
-            )
-        if len(suspicious) > most:
-            lines.append(f"  … and {len(suspicious) - most} more")
-        if self.wrong is not None and not np.isnan(self.wrong.iloc[-1].low):
-            share = self.wrong.iloc[-1]
-            lines.append(f"Share of wrong candidates: about {share.wrong:.0%} ({share.low:.0%} to {share.high:.0%})")
+    @property
+    def accepted(self) -> pd.Series:  # class, then `ALL_CLASSES` → "3 of 4"
+        "Count how many recordings of each class sound like it."
+        counts = self.table.groupby("label").accepted.agg(["sum", "size"]).rename(index=str)
+        counts.loc[ALL_CLASSES] = counts.sum()
+        return counts["sum"].astype(str) + " of " + counts["size"].astype(str)
+
+    def text(self, most: int = MOST_SUSPICIOUS) -> str:  # suspicious recordings that are listed
+        "Report what the judge is worth, what it accepts of each class, and what to listen to first."
+        suspicious, worth = self.table[~self.table.accepted], worth_texts(self.worth)
+        worth.insert(4, "accepted", worth["class"].map(self.accepted).fillna("none judged"))
+        lines = [worth.to_string(index=False), _known_line(self.judge, self.worth)]
+        if self.wrong is not None:
+            lines += _wrong_lines(self.wrong)
+        lines.append(f"{len(suspicious)} of {len(self.table)} recordings sound like another class")
+        first = suspicious.head(most)
+        if len(first):
+            lines.append("Most suspicious:")
+        lines += [f"  {row.clip}: {_suspicion(row)}, nearest is {row.nearest[0]}" for row in first.itertuples()]
         return "\n".join(lines)
 
     def as_dict(self) -> dict:  # JSON

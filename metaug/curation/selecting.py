@@ -20,7 +20,7 @@ from ..core.checks import InputError, one_of
 from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_KEY
 from ..core.files import claim_folder, refuse_among_sounds, sole_use, write_atomic, write_csv
 from .finding import Found, find, forecast
-from .judges import Judgement, Judging, judge_parts
+from .judges import MOST_SUSPICIOUS, Judgement, Judging, _suspicion, judge_parts
 from .manifest import _manifest, _no_formulas, _records, _remove_unselected
 from .manifest import _write_all_mels, _write_all_sounds, _write_manifest
 from .overruling import apply_decisions, read_decisions
@@ -78,15 +78,14 @@ class Selection(NamedTuple):
         lines += [f"{len(self.manifest)} samples: {counts}, in {self.out}", f"See {' and '.join(there)}"]
         return "\n".join(lines)
 
-    def _most_suspicious(self, most=5):
+    def _most_suspicious(self):
         "Lines for the rejected candidates that are farthest from their class, one of each clip."
         rejected = self.acceptance[~self.acceptance.accepted].sort_values(["margin", *SAMPLE_KEY])
-        worst = rejected.drop_duplicates("clip").head(most)
+        worst = rejected.drop_duplicates("clip").head(MOST_SUSPICIOUS)
         if len(worst):
             yield "Most suspicious of what was rejected:"
         for row in worst.itertuples():
-            like = f"sounds like {row.predicted} ({row.votes} of {row.k} neighbours)"
-            yield f"  {row.clip}, {row.deformation} {row.level + 1}: labelled {row.label}, {like}"
+            yield f"  {row.clip}, {row.deformation} {row.level + 1}: {_suspicion(row)}"
 
     def _overruled_lines(self):
         "What people decided otherwise than the judge."
