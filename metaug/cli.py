@@ -573,10 +573,10 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
 @per_clip_option
 @click.option(
     "--judge",
-    default="npair",
+    default="efficientat",
     show_default=True,
-    help="npair (the paper's metric, learned from your sounds), classifier, efficientat (has heard AudioSet, needs no "
-    "training), module:name of your own, or auto",
+    help="efficientat (has heard AudioSet, needs no training; 4 MB, fetched once), npair (the paper's metric, learned "
+    "from your sounds) or classifier, module:name of your own, or auto",
 )
 @click.option(
     "--rule",
@@ -613,7 +613,7 @@ def select(sounds, out, no_audio, as_json, **options):
     \b
     Examples:
       metaug select my_sounds --out filtered
-      metaug select my_sounds --out filtered --judge efficientat --no-audio
+      metaug select my_sounds --out filtered --judge npair --no-audio
       metaug select my_sounds --out filtered --candidates generated_sounds --candidates found.csv
       metaug select my_sounds --out filtered --overrule overruled.csv
       metaug select my_sounds --out filtered --candidates harsh --candidates my_module:augment --per-clip 5

@@ -441,7 +441,7 @@ def test_the_same_sound_in_two_folds_is_left_out(originals, found, tmp_path):
 
 def test_select_copies_what_it_accepts(originals, found, tmp_path):
     out = tmp_path / "out"
-    how = ["--candidates", str(found), "--k", "3", "--epochs", "2", "--jobs", "1"]
+    how = ["--candidates", str(found), "--judge", "npair", "--k", "3", "--epochs", "2", "--jobs", "1"]
     done = CliRunner().invoke(main, ["select", str(originals), "--out", str(out), *how])
     assert done.exit_code == 0, done.output
     assert "nobody can know" in done.output
@@ -540,7 +540,7 @@ def test_a_grid_goes_through_every_command(originals, tmp_path, command):
 def short(command, originals, folder, *more):
     "A command with as little work as there can be."
     if command == "select":
-        arguments = [str(originals), "--k", "3", "--epochs", "1", "--no-audio"]
+        arguments = [str(originals), "--judge", "npair", "--k", "3", "--epochs", "1", "--no-audio"]
     else:
         arguments = ["--data", str(originals), "--schemes", "none,brute,metric", "--k", "1", "--folds", "1",
                      "--valid-folds", "1", "--epochs", "1"]  # fmt: skip
@@ -594,7 +594,7 @@ def test_two_hundred_levels_one_and_none_go_through_all_that_groups_by_them(orig
     store = LogMelStore.open(str(folder))
     page = listening.page_data(outcome.acceptance, store, budget=60_000)
     assert page["deformations"] == ["many", "of_some", "one"] and page["judged"] == counts.sum()
-    how = dict(candidates=judged, per_clip=1, k=1, epochs=1, jobs=1, audio=False, report=False)
+    how = dict(candidates=judged, per_clip=1, judge="npair", k=1, epochs=1, jobs=1, audio=False, report=False)
     curation.select(str(originals), tmp_path / "out", cache=tmp_path / "cache", **how)
     levels = curation.read_manifest(tmp_path / "out").groupby("deformation")["level"].max()
     assert set(levels.index) == {"original", "many", "of_some", "one"} and levels["many"] > 150

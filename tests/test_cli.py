@@ -217,7 +217,7 @@ def test_strict_is_bad_input(sounds, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_select_tells_what_it_found_and_what_came_out(sounds, tmp_path):
-    quick = ("--k", 1, "--epochs", 1, "--jobs", 1, "--no-audio")
+    quick = ("--judge", "npair", "--k", 1, "--epochs", 1, "--jobs", 1, "--no-audio")
     told = metaug("select", sounds, "--out", tmp_path / "out", *quick)
     assert told.exit_code == 0, told.output
     assert (

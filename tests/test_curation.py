@@ -34,7 +34,7 @@ from metaug.curation import (
 )
 from metaug.datasets import InputError
 
-QUICK = dict(k=3, epochs=2, folds=3, jobs=1, report=False)
+QUICK = dict(judge="npair", k=3, epochs=2, folds=3, jobs=1, report=False)
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 

@@ -192,7 +192,7 @@ def select(
     background=(),  # sound files for bgnoise; none: generated street-like noise
     audio: bool = True,  # write FLAC and JAMS; otherwise log-mels (.npy)
     seed: int = 0,  # of folds and nets
-    judge: str = "npair",  # npair, classifier, efficientat, module:name of your own, or auto
+    judge: str = "efficientat",  # or npair, classifier, module:name of your own, or auto
     rule: str = "vote",  # vote, or conformal
     keep: float = 0.95,  # of what is like the originals, for conformal
     overrule: str | Path | None = None,  # table of decisions that replace the judge's, see `read_decisions`
