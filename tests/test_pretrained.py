@@ -631,8 +631,9 @@ def test_the_face_and_log_mels_need_no_torch(root):
     assert run_python(code, root) == "False"
 
 
-def test_importing_the_network_warns_of_nothing(root):
-    assert run_python("import metaug.judging as j; print(j.embed.__module__)", root) == "metaug.judging.pretrained"
+def test_importing_the_network_warns_of_nothing_and_needs_no_torchvision(root):
+    code = "import sys, metaug.judging as j; print(j.embed.__module__, 'torchvision' in sys.modules)"
+    assert run_python(code, root) == "metaug.judging.pretrained False"
 
 
 def test_the_face_hands_on_every_public_name():

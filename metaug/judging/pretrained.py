@@ -20,8 +20,6 @@ import pooch
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.mobilenetv3 import InvertedResidual, mobilenet_v3_large
-from torchvision.ops import SqueezeExcitation
 
 from ..core.checks import InputError
 from ..core.files import cache_folder
@@ -81,6 +79,10 @@ def weights_file() -> Path:  # of `mn04_as_mAP_432.pt`; its content is checked w
 # %% ../../nbs/judging/pretrained.ipynb #4b849416
 def _features(state):
     "Convolutional part of the network, with a checkpoint's weights."
+    # torchvision takes a second of processor time to import, and most commands and workers never need it
+    from torchvision.models.mobilenetv3 import InvertedResidual, mobilenet_v3_large
+    from torchvision.ops import SqueezeExcitation
+
     excitation = partial(SqueezeExcitation, scale_activation=nn.Sigmoid)
     with torch.device("meta"):  # no random weights are drawn: torch's global generator stays as it is
         features = mobilenet_v3_large(width_mult=0.4, block=partial(InvertedResidual, se_layer=excitation)).features
