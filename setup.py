@@ -23,7 +23,7 @@ setup(
     packages=find_packages(include=["metaug", "metaug.*"]),
     package_data={"metaug.listening": ["*.html", "*.css", "*.js"]},
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split()},
+    extras_require={name: cfg[f"{name}_requirements"].split() for name in ("signalsmith", "dev")},
     python_requires=f">={cfg['min_python']}",
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),

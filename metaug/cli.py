@@ -196,7 +196,8 @@ engine_option = click.option(
     type=click.Choice(ENGINES),
     default="spectral",
     show_default=True,
-    help="what deforms: spectral (log-mels only, fastest), rubberband or muda (by sound)",
+    help="what deforms: spectral (log-mels only, fastest), or by sound: rubberband, signalsmith (faster, without the "
+    "GPL, needs python-stretch) or muda",
 )
 strict_option = click.option(
     "--strict", is_flag=True, help="a file that can't be read is an error; without it, it is left out and listed"
@@ -284,7 +285,7 @@ def augment(data, store, engine, background, candidates, per_clip, seed, jobs, a
     for note in gathered.notes:
         warnings.warn(note)
     clips = augmentation.with_candidates(originals, gathered)
-    sounding = "rubberband" if engine == "spectral" else engine
+    sounding = augmentation.sound_engine(engine)
     if audio:  # what can't be written is said before hours of work
         if Path(audio).resolve() == Path(store).resolve():
             raise datasets.InputError(f"{audio}: is to hold the store; name another folder for the sound")

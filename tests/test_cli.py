@@ -114,7 +114,7 @@ BAD_OPTIONS = {
     "--folds ,": "folds must be numbers or all, got none",
     "--folds ²": "folds must be numbers or all, got ²",
     "--schemes none,only-strech": "must be one of stretch, pitch1, pitch2, drc, bgnoise, got strech",
-    "--engine foo": "'foo' is not one of 'spectral', 'rubberband', 'muda'",
+    "--engine foo": "'foo' is not one of 'spectral', 'rubberband', 'signalsmith', 'muda'",
     "--schemes math:sqrt": "math:sqrt: is no Python code",
     "--schemes .x:f": "scheme .x:f must be module:name",
 }
@@ -405,12 +405,23 @@ def test_a_bad_file_costs_no_work_on_the_others(tmp_path, monkeypatch, damage):
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_missing_program_is_said_before_anything_is_made(sounds, tmp_path, monkeypatch, args):
+@pytest.mark.parametrize(
+    "engine, missing",
+    [
+        ("muda", "the program rubberband"),
+        ("signalsmith", "the package python-stretch"),
+        ("rubberband", "the package pedalboard"),
+    ],
+)
+def test_what_an_engine_lacks_is_said_before_anything_is_made(sounds, tmp_path, monkeypatch, args, engine, missing):
     (sounds / "cat" / "bad.wav").unlink()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "/nowhere")
-    told = metaug(*args, "--engine", "muda")
-    assert told.exit_code == 2 and "needs the program rubberband" in told.stderr.splitlines()[-1], told.output
+    for module in ("python_stretch", "pedalboard"):
+        monkeypatch.setitem(sys.modules, module, None)
+    told = metaug(*args, "--engine", engine)
+    last = told.stderr.splitlines()[-1]
+    assert told.exit_code == 2 and f"engine {engine} needs {missing}, which is not installed" in last, told.output
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("new") and [*path.rglob("*.parquet")]]
     assert args[0] == "run" or not (tmp_path / "new").exists()
 

@@ -330,6 +330,18 @@ def test_bad_parameters(made, tmp_path, how, why):
 # ---- odd collections
 
 
+def test_by_signalsmith_nothing_needs_the_package_that_is_under_the_gpl(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pedalboard", None)
+    made = select(folder_of(tmp_path / "in"), tmp_path / "out", engine="signalsmith", **{**QUICK, "report": True})
+    deformed = made.manifest[made.manifest.deformation.isin(["stretch", "pitch1", "pitch2"])]
+    assert len(deformed) and all((made.out / path).is_file() for path in deformed.path)
+    row = deformed.iloc[0]
+    original = made.found.clips.set_index("clip").path[row["clip"]]
+    again = replay((made.out / row.path).with_suffix(".jams"), original)
+    np.testing.assert_array_equal(sf.read(made.out / row.path, dtype="float32")[0], pcm16(again))
+    assert "needs the package" not in (made.out / "report.html").read_text()
+
+
 def test_small_classes_keep_their_originals(tmp_path):
     folder_of(tmp_path / "in", dict(a=4, b=4, pair=2, single=1))
     with pytest.warns(UserWarning, match="of 2 classes .*can't be judged"):

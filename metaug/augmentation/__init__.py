@@ -1,9 +1,9 @@
-"The deformations of a clip, by three engines."
+"The deformations of a clip, by four engines."
 
 from ..core.moved import renamed
 from ..core.constants import DEFORMATIONS, ENGINES, WEIGHTS
 from ..datasets.sounds import pcm16
-from .engines import compand, load_muda, muda, rubber_band
+from .engines import compand, load_muda, muda, rubber_band, signalsmith, sound_engine
 from .spectral import PHASE_LOSS, log_mel_at, pitch_mel, stretch_mel
 from .background import Recording, generated_street, load_background, mix, noise_segment
 from .grids import (
@@ -104,6 +104,8 @@ __all__ = [
     "rubber_band",
     "run_pipeline",
     "sample_rng",
+    "signalsmith",
+    "sound_engine",
     "store_attrs",
     "stretch_mel",
     "union",

@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from .background import Recording, load_background, mix, noise_segment
-from .engines import _need_program, compand, muda, rubber_band
+from .engines import _need_program, compand, muda, rubber_band, signalsmith
 from .spectral import pitch_mel, stretch_mel
 from ..core.checks import InputError, at_least, one_of
 from ..core.constants import DEFORMATIONS, ENGINES, SAMPLE_RATE, WEIGHTS
@@ -58,10 +58,15 @@ def pack(
     return jam
 
 # %% ../../nbs/augmentation/deformers.ipynb #66dba39d
-def _need_sound(engine):
-    "Refuse the engine that makes no sound, and not by NotImplementedError, which muda takes for: nothing to do."
+def _stretcher(engine):
+    """Give what stretches and shifts in process.
+
+    Raises `InputError` for spectral, not NotImplementedError, which muda takes for: nothing to do.
+    """
     if engine == "spectral":
-        raise InputError("engine spectral makes no sound, only log-mels; for sound engine must be rubberband or muda")
+        choice = ", ".join(ENGINES[1:])
+        raise InputError(f"engine spectral makes no sound, only log-mels; for sound engine must be one of {choice}")
+    return signalsmith if engine == "signalsmith" else rubber_band
 
 
 def _mended(function, **names):
@@ -98,8 +103,8 @@ class LogspaceTimeStretch(_KeywordParams, muda.deformers.LogspaceTimeStretch):
         if self.engine == "muda":
             _need_program("rubberband")
             return super().audio(mudabox, state)
-        _need_sound(self.engine)
-        mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], rate=state["rate"])
+        stretch, audio = _stretcher(self.engine), mudabox._audio
+        audio["y"] = stretch(audio["y"], sr=audio["sr"], rate=state["rate"])
 
     def log_mel(self, y, state, *, sr):
         return stretch_mel(y, rate=state["rate"], sr=sr)
@@ -147,8 +152,8 @@ class PitchShift(_KeywordParams, muda.deformers.PitchShift):
         if self.engine == "muda":
             _need_program("rubberband")
             return super().audio(mudabox, state)
-        _need_sound(self.engine)
-        mudabox._audio["y"] = rubber_band(mudabox._audio["y"], sr=mudabox._audio["sr"], semitones=state["n_semitones"])
+        shift, audio = _stretcher(self.engine), mudabox._audio
+        audio["y"] = shift(audio["y"], sr=audio["sr"], semitones=state["n_semitones"])
 
     def _transform(self, jam, state):
         if jam.search(namespace="key_mode|chord|pitch_class"):

@@ -87,7 +87,7 @@ def claim_audio(
     clips: pd.DataFrame,  # clips table
     folder: str | Path,  # where `export_audio` shall write
     *,
-    engine: str = "rubberband",  # rubberband or muda
+    engine: str = "rubberband",  # rubberband, signalsmith or muda
     seed: int = 0,  # where chance comes from
     background=(),  # sound files for bgnoise; none: generated street-like noise
     grid: Grid = PAPER_GRID,  # which versions are made
@@ -132,7 +132,7 @@ def export_audio(
     clips: pd.DataFrame,  # clips table
     folder: str | Path,  # new folder, or one that the same call has begun; what is there already is kept
     *,
-    engine: str = "rubberband",  # rubberband or muda
+    engine: str = "rubberband",  # rubberband, signalsmith or muda
     seed: int = 0,  # where chance comes from
     background=(),  # sound files for bgnoise; none: generated street-like noise
     grid: Grid = PAPER_GRID,  # which versions are made

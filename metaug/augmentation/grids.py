@@ -20,7 +20,7 @@ import yaml
 
 from .background import load_background
 from .deformers import AUGMENT_VERSION, DEFORMERS
-from .engines import _need_program, muda
+from .engines import _need_program, _package, muda
 from .pipelines import Pipeline
 from ..core.checks import InputError
 from ..core.constants import DEFORMATIONS, WEIGHTS
@@ -241,7 +241,7 @@ def deformer_of(
     deformation: str,  # a name in the grid
     level: int,  # from 0
     *,
-    engine: str,  # spectral, rubberband or muda
+    engine: str,  # spectral, rubberband, signalsmith or muda
     rng: np.random.Generator,  # where chance comes from
     background: list,  # `Recording`s for noise that names none
 ):  # of muda's kind: `states(jam)` and `audio(mudabox, state)`
@@ -276,16 +276,18 @@ _PROGRAMS = dict(stretch="rubberband", pitch="rubberband", drc="sox")  # what mu
 class Making(NamedTuple):
     "Hold what decides how the versions of a clip are made."
 
-    engine: str = "spectral"  # spectral, rubberband or muda
+    engine: str = "spectral"  # spectral, rubberband, signalsmith or muda
     seed: int = 0  # where chance comes from
     background: tuple = ()  # sound files or `Recording`s; none: generated street-like noise
     grid: Grid = PAPER_GRID
 
     def check_programs(self) -> None:
-        "Raise `InputError` if the engine calls a program for these versions that is not installed."
-        called = [_PROGRAMS[d.deformer] for d in self.grid.deformations if d.deformer in _PROGRAMS]
+        "Raise `InputError` if the engine calls a program or package for these versions that is not installed."
+        called = {_PROGRAMS[d.deformer]: None for d in self.grid.deformations if d.deformer in _PROGRAMS}
         for program in called if self.engine == "muda" else ():
             _need_program(program)
+        if self.engine in ("rubberband", "signalsmith") and "rubberband" in called:
+            _package(self.engine)
 
     def attrs(
         self,

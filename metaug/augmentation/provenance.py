@@ -27,7 +27,7 @@ from metaug.augmentation.deformers import (
     pack,
     sample_rng,
 )
-from .engines import muda
+from .engines import muda, sound_engine
 from .grids import PAPER_GRID, Grid, deformer_of
 from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, SAMPLE_KEY, SAMPLE_RATE
@@ -270,7 +270,7 @@ def replay(
     audio,  # the original: path of a sound file, or waveform (n,)
     *,
     sr: int = SAMPLE_RATE,  # rate to work at, Hz
-    engine: str | None = None,  # spectral, rubberband or muda; by default the one noted in the file, else rubberband
+    engine: str | None = None,  # one of `ENGINES`; by default the one noted in the file, else rubberband
     seed: int = 0,  # draws what the file doesn't say
     background=None,  # files or Recordings that may be used; none: the generated ones
     grid: Grid | None = None,  # whose own deformers and pipelines may be called; none: the paper's five
@@ -283,9 +283,10 @@ def replay(
     engine = engine or notes.get("engine", "rubberband")
     y = _checked_waveform(audio if isinstance(audio, np.ndarray) else read_audio(audio, sr=sr), sr, engine)
     _check_growth(steps, len(y), jams_file)
+    sounding = sound_engine(engine, in_process=True)
     more = background, (seed, notes.get("clip", Path(jams_file).stem)), grid, notes
     for name, state in steps[:-1]:
-        y = _apply(*_swap(_replayer(name, state, y, sr, "rubberband", *more), y), sr, "rubberband")
+        y = _apply(*_swap(_replayer(name, state, y, sr, sounding, *more), y), sr, sounding)
     if steps:
         return _apply(*_swap(_replayer(*steps[-1], y, sr, engine, *more), y), sr, engine)
     return log_mel(y, sr=sr) if engine == "spectral" else y

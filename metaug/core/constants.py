@@ -35,7 +35,7 @@ DEFORMATIONS = MappingProxyType(
     }
 )
 WEIGHTS = (0.1, 0.5)  # of the background noise; UrbanSound8K-JAMS
-ENGINES = ("spectral", "rubberband", "muda")
+ENGINES = ("spectral", "rubberband", "signalsmith", "muda")
 
 # %% ../../nbs/core/constants.ipynb #612d4d61
 VERSIONS = 21  # samples a clip: itself and 20 deformations; section 2.1

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import joblib
 import pandas as pd
 
+from ..augmentation.engines import sound_engine
 from ..augmentation.grids import PAPER_GRID, Grid, Making
 from ..augmentation.samples import deform, deform_clip, deforming_rate, middle_sound
 from ..core.checks import InputError
@@ -104,8 +105,9 @@ def _timed(function):
 
 def _calibrate(clips, making):
     "Seconds of work a second of sound, for deforming and for one deformed sound that can be played, and its bytes."
-    y, played = middle_sound(clips), []
-    sounding = _timed(lambda: played.append(mp3(deform(y, deformation="stretch", level=0, engine="rubberband"))))
+    y, played, engine = middle_sound(clips), [], sound_engine(making.engine, in_process=True)
+    for _ in range(2):  # the first one imports the engine
+        sounding = _timed(lambda: played.append(mp3(deform(y, deformation="stretch", level=0, engine=engine))))
     return 1 / deforming_rate(clips, making), sounding * SAMPLE_RATE / len(y), len(played[0])
 
 
@@ -127,7 +129,7 @@ _PAGE = 30e6 * 3 / 4  # bytes of sound that fit into report.html, which holds th
 def forecast(
     found: Found,
     *,
-    engine: str = "spectral",  # spectral, rubberband or muda
+    engine: str = "spectral",  # spectral, rubberband, signalsmith or muda
     background=(),  # sound files for bgnoise; none: generated street-like noise
     grid: Grid = PAPER_GRID,  # which versions are judged
     found_sounds: pd.DataFrame | None = None,  # clips table of candidates from elsewhere

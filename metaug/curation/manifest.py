@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from ..augmentation.engines import sound_engine
 from ..augmentation.export import deformed_name
 from ..augmentation.grids import PAPER_GRID
 from ..augmentation.provenance import jams_of
@@ -229,7 +230,7 @@ def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
 # %% ../../nbs/curation/manifest.ipynb #7a908324
 def _write_all_sounds(out, manifest, clips, samples, making, jobs, progress):
     "Sounds of the manifest, made by an engine that makes sound."
-    engine = "rubberband" if making.engine == "spectral" else making.engine
+    engine = sound_engine(making.engine)
     table = manifest.merge(samples[["clip", "deformation", "level", "state"]], on=["clip", "deformation", "level"])
     rows = {clip: part.to_dict("records") for clip, part in table.groupby("clip")}
     calls = (

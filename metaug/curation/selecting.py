@@ -188,7 +188,7 @@ def select(
     candidates="paper",  # judged, one or several: grids (paper, harsh, a file), pipelines module:name, folders, tables
     per_clip: int = 4,  # versions that a pipeline makes of each clip
     k: int = 5,  # neighbours that vote, 1 …
-    engine: str = "spectral",  # spectral, rubberband or muda
+    engine: str = "spectral",  # spectral, rubberband, signalsmith or muda
     background=(),  # sound files for bgnoise; none: generated street-like noise
     audio: bool = True,  # write FLAC and JAMS; otherwise log-mels (.npy)
     seed: int = 0,  # of folds and nets

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
+from ..augmentation.engines import sound_engine
 from ..augmentation.grids import Making
 from ..augmentation.samples import deform
 from ..core.checks import InputError
@@ -106,8 +107,9 @@ def _sound(samples, row, clip, making):
     "The waveform of a version; an original, and a sound from elsewhere, is what was read."
     if row["deformation"] not in making.grid.names:
         return samples
-    engine = "rubberband" if making.engine == "spectral" else making.engine
-    how = dict(engine=engine, seed=making.seed, clip=clip, background=making.background, grid=making.grid)
+    how = dict(
+        engine=sound_engine(making.engine), seed=making.seed, clip=clip, background=making.background, grid=making.grid
+    )
     return deform(samples, deformation=row["deformation"], level=row["level"], **how)
 
 

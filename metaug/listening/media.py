@@ -20,6 +20,7 @@ import soundfile
 import soxr
 from PIL import Image
 
+from ..augmentation.engines import sound_engine
 from ..augmentation.grids import Making, grid_of
 from ..augmentation.samples import deform
 from ..core.checks import InputError
@@ -159,7 +160,7 @@ def _sample_sound(
             y,
             deformation=deformation,
             level=sample["level"],
-            engine="rubberband",
+            engine=sound_engine(attrs["engine"], in_process=True),
             seed=attrs["seed"],
             clip=sample["clip"],
             background=background,
