@@ -69,10 +69,9 @@ $(STAMP): requirements.lock settings.ini setup.py
 run: $(STAMP) ## The main job: metric-learning selection on generated sounds whose truth is known, about a minute
 	$(BIN)/metaug $(RUN_ARGS)
 
-# A process for each lesson, for the tutorials together and for each wing's rooms: its memory is given back, and what fails or crashes is named.
-# The tutorials share theirs, since importing metaug takes longer than their cells; it goes first, as the longest.
+# A process for each lesson and tutorial, and for each wing's rooms together: its memory is given back, and one that fails or crashes is named.
 test: $(STAMP) ## Run the notebooks' cells as tests, then the tests in tests/
-	@printf '%s\n' nbs/tutorials nbs/*.ipynb $(WINGS) | $(ONE_THREAD) PYTHONFAULTHANDLER=1 xargs -P 2 -n 1 sh -c \
+	@printf '%s\n' nbs/*.ipynb nbs/tutorials/*.ipynb $(WINGS) | $(ONE_THREAD) PYTHONFAULTHANDLER=1 xargs -P 2 -n 1 sh -c \
 	    '$(BIN)/nbdev_test --n_workers 0 --path "$$0"; status=$$?; echo "$$0: status $$status"; test $$status -eq 0'
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -ra -n 2 --dist loadfile --no-loadscope-reorder --durations=12 tests $(TEST_ARGS)
 
