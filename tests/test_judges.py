@@ -208,6 +208,55 @@ def test_the_share_of_wrong_candidates_is_estimated_within_five_points(share):
     assert found.low <= is_wrong.mean() <= found.high
 
 
+def slices(prefix, sources, random):
+    "Clips of sources of one to ten slices, half of the sources all recognised, others seldom."
+    labels, rows = np.array(["a", "b"]), []
+    for number in range(sources):
+        label, known = labels[number % 2], 1 if random.random() < 0.8 else 0.3
+        for part in range(random.choice([1, 1, 2, 10])):
+            said = label if random.random() < known else labels[labels != label][0]
+            rows.append((f"{prefix}{number}-{part}", f"{prefix}{number}", label, said))
+    return pd.DataFrame(rows, columns=["clip", "source", "label", "predicted"])
+
+
+def test_the_interval_of_wrong_candidates_is_over_sources_of_unequal_size():
+    random = np.random.default_rng(4)
+    held = {"source": 0, "clip": 0}
+    for _ in range(40):
+        originals, judged = slices("o", 60, random), slices("c", 30, random).assign(deformation="x")
+        is_wrong = random.random(len(judged)) < 0.1
+        judged["label"] = judged.label.where(~is_wrong, judged.label.map(dict(a="b", b="a")))
+        for unit in held:
+            tables = (judged, originals) if unit == "source" else (judged.assign(source=judged["clip"]), originals)
+            tables = [table.assign(source=table[unit]) for table in tables]
+            of = wrong_share(*tables, draws=300).iloc[-1]
+            held[unit] += of.low <= is_wrong.mean() <= of.high
+    assert held["source"] >= 37 > held["clip"]
+
+
+def test_without_sources_each_clip_is_its_own_and_few_at_once_change_nothing(monkeypatch):
+    random = np.random.default_rng(5)
+    originals, judged = slices("o", 40, random), slices("c", 20, random).assign(deformation="x")
+    own = [table.assign(source=table["clip"]) for table in (judged, originals)]
+    without = [table.drop(columns="source") for table in own]
+    pd.testing.assert_frame_equal(wrong_share(*own), wrong_share(*without))
+    whole = wrong_share(judged, originals)
+    monkeypatch.setattr(metaug.judging.calibration, "_AT_ONCE", 1000)
+    columns = ["wrong", "low", "high"]
+    assert np.allclose(wrong_share(judged, originals)[columns], whole[columns], atol=0.04)
+
+
+def test_the_interval_of_single_clips_is_that_of_jeffreys():
+    originals = pd.DataFrame(dict(clip=range(60), label=["a"] * 30 + ["b"] * 30))
+    originals["predicted"] = originals.label
+    judged = pd.DataFrame(dict(clip=range(100, 120), label="a", deformation="x", predicted=["a"] * 15 + ["b"] * 5))
+    random = np.random.default_rng(0)
+    right, taken, accepted = (random.beta(a + 0.5, b + 0.5, 200_000) for a, b in ((30, 0), (0, 30), (15, 5)))
+    low, high = np.percentile(np.clip((right - accepted) / (right - taken), 0, 1), [2.5, 97.5])
+    found = wrong_share(judged, originals, draws=50_000).iloc[0]
+    assert np.isclose(found.wrong, 0.25) and np.allclose([found.low, found.high], [low, high], atol=0.01)
+
+
 def test_score_interval_against_statsmodels_formula():
     low, high = score_interval(0.9, 40)
     assert (round(low, 4), round(high, 4)) == (0.7695, 0.9604)

@@ -39,7 +39,7 @@ class Audit(NamedTuple):
     "Hold a judgement of recordings."
 
     judge: str  # its name
-    table: pd.DataFrame  # most suspicious first: clip path label predicted votes k similarity margin p accepted nearest
+    table: pd.DataFrame  # most suspicious first: clip path label source predicted votes k similarity margin p accepted
     originals: pd.DataFrame  # how each original was judged by those of other folds, with `baseline`
     files: pd.Series  # clip → path of the originals
 
@@ -95,7 +95,7 @@ def write_audit_table(
     "Write the table; texts that a spreadsheet would run get an apostrophe before them."
     table = _no_formulas(
         audit.table.assign(nearest=audit.table.nearest.map("; ".join)),
-        ["clip", "path", "label", "predicted", "nearest"],
+        ["clip", "path", "label", "source", "predicted", "nearest"],
     )
     write_csv(table, path)
     return Path(path)
@@ -206,7 +206,7 @@ def _suspicious_first(table, originals, is_audit):
     unknown = untrusted_classes(worth_by_class(originals))
     table = table.assign(accepted=table.accepted | table.label.isin(unknown)).rename(columns={"neighbours": "nearest"})
     table = table.sort_values(["accepted", "margin", "clip"], ignore_index=True)
-    table = table["clip path label predicted votes k similarity margin p accepted nearest".split()]
+    table = table["clip path label source predicted votes k similarity margin p accepted nearest".split()]
     table.attrs["audit"] = is_audit
     return table
 

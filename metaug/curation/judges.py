@@ -134,7 +134,7 @@ class _Parts(NamedTuple):
         run_tasks(tasks, self.cache, name=name, jobs=self.jobs, progress=self.progress)
 
     def judged(self, judge_samples, vectors, how):
-        """What `acceptance` or `judge_originals` gives for all parts.
+        """What `acceptance` or `judge_originals` gives for all parts, with the `source` of each clip.
         `vectors`: part, its samples, the references → both embeddings."""
         table, judged = self.store.labelled, []
         held_out = dict(k=how.k, test=0, valid=int(table.fold.max()) + 1)
@@ -146,7 +146,8 @@ class _Parts(NamedTuple):
                     samples, own, reference["clip"].to_numpy(), others, reference.label.to_numpy(), **held_out
                 )
             )
-        return pd.concat(judged, ignore_index=True).assign(test=0, valid=0, seed=how.seed)
+        judged = pd.concat(judged, ignore_index=True).assign(test=0, valid=0, seed=how.seed)
+        return judged.assign(source=judged["clip"].map(table.drop_duplicates("clip").set_index("clip").source))
 
     def plane(self, vectors):
         "Where samples and references lie on the first two principal components of each part; None without two."

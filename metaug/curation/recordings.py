@@ -66,7 +66,11 @@ def _by_other_folds(found, vectors, k):
         reference = clips["clip"][others].to_numpy(), vectors[others], clips.label[others].to_numpy()
         how = dict(k=k, test=0, valid=int(clips.fold.max()) + 1)
         judged.append(judge_originals(clips[own].reset_index(drop=True), vectors[own], *reference, **how))
-    return pd.concat(judged, ignore_index=True)
+    return _with_source(pd.concat(judged, ignore_index=True), clips)
+
+
+def _with_source(judged, clips):
+    return judged.assign(source=judged["clip"].map(clips.set_index("clip").source))
 
 
 def _by_all(clips, vectors, claimed, others, k):
@@ -77,7 +81,7 @@ def _by_all(clips, vectors, claimed, others, k):
         own = (clips.source.eq(source) | clips.path.isin(rows.path)).to_numpy()
         reference = clips["clip"][~own].to_numpy(), vectors[~own], clips.label[~own].to_numpy()
         judged.append(acceptance(rows.reset_index(drop=True), others[rows.index], *reference, **how))
-    return pd.concat(judged, ignore_index=True)
+    return _with_source(pd.concat(judged, ignore_index=True), claimed)
 
 
 def _by_ready_judge(found, claimed, how, jobs, progress):

@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from scipy.stats import norm
 
 from ..core.checks import InputError, need_columns
@@ -139,52 +140,87 @@ def _class_p(rows, originals):
 
 # %% ../../nbs/judging/calibration.ipynb #d7b021b1
 LEAST_CONTRAST = 0.2  # between right and wrong, below which acceptance says nothing about the share
+_AT_ONCE = 4_000_000  # weights that are held at a time
 
 
 def wrong_share(
-    judged: pd.DataFrame,  # acceptance rows of one k, by the judge's vote: clip label deformation predicted
-    originals: pd.DataFrame,  # held-out originals, judged the same way: clip label predicted
+    judged: pd.DataFrame,  # acceptance rows of one k, by the judge's vote: clip label deformation predicted [source]
+    originals: pd.DataFrame,  # held-out originals, judged the same way: clip label predicted [source]
     *,
-    draws: int = 2000,  # from the posterior
+    draws: int = 2000,  # of the bootstrap
     seed: int = 0,  # of the draws
 ) -> pd.DataFrame:  # label deformation judged accepted wrong low high; the last three 0 to 1, or nan: not known
-    """Estimate the share of wrong candidates by class and deformation, and over all.
-    Raises `InputError` if a table lacks a column."""
+    """Estimate the share of wrong candidates by class and deformation, and over all, with intervals over sources.
+
+    A `source` is the recording that a clip is of; without that column each clip is its own. Right candidates that are
+    harder to recognise than the originals count as wrong, so there the share is overestimated. Raises `InputError` if
+    a table lacks a column."""
     need_columns(judged, "judged", "clip label deformation predicted")
     need_columns(originals, "originals", "clip label predicted")
-    random = np.random.default_rng(seed)
     judged = judged.assign(accepted=judged.predicted.eq(judged.label))
-    rates = {label: _class_rates(label, originals, draws, random) for label in judged.label.unique()}
-    rows, sums = [], []
-    for (label, deformation), of in judged.groupby(["label", "deformation"]):
-        shares = _wrong_draws(_share_draws(of.accepted, of["clip"], draws, random), *rates[label])
-        sums.append(len(of) * shares)
-        rows.append(_wrong_row(label, deformation, of, shares))
-    overall = np.sum(sums, axis=0) / len(judged) if sums else np.array([np.nan])  # nothing was judged
+    groups = judged.groupby(["label", "deformation"])
+    if not len(judged):
+        return pd.DataFrame([_wrong_row(ALL_CLASSES, "all", judged, np.array([np.nan]))])
+    labels = pd.Index(judged.label.unique())
+    counts = _counts(judged, groups.ngroup().to_numpy(), originals, labels)
+    wrong = _wrong_draws(counts, labels.get_indexer([label for label, _ in groups.groups]), draws, seed)
+    rows = [_wrong_row(*name, of, shares) for (name, of), shares in zip(groups, wrong, strict=True)]
+    overall = groups.size().to_numpy() @ wrong / len(judged)  # before limits: they would make it larger
     return pd.DataFrame([*rows, _wrong_row(ALL_CLASSES, "all", judged, overall)])
 
 
-def _share_draws(accepted, clips, draws, random):
-    "The share of accepted samples (first), and draws from its posterior, for as many as there are independent ones."
-    versions, mean = clips.value_counts(), float(accepted.mean())
-    count = versions.sum() ** 2 / (versions**2).sum()  # Kish's effective size of clusters
-    return np.append(mean, random.beta(count * mean + 0.5, count * (1 - mean) + 0.5, size=draws))
+def _counts(judged, group, originals, labels):
+    """Pairs of sparse counts, accepted samples and all of them: of each class's own originals, of those of others,
+    and of the candidates of each group; one column for each source, the same in all."""
+    sources = pd.concat([table["source" if "source" in table else "clip"] for table in (originals, judged)])
+    of_original, of_judged = np.split(pd.factorize(sources)[0], [len(originals)])
+    columns = sources.nunique()
+
+    def count(row, column, rows):
+        there = row >= 0
+        return sparse.csr_array((np.ones(there.sum()), (row[there], column[there])), shape=(rows, columns))
+
+    own, said = labels.get_indexer(originals.label), labels.get_indexer(originals.predicted)
+    every, mine = count(0 * own, of_original, 1), count(own, of_original, len(labels))
+    accepted = np.where(judged.accepted, group, -1)
+    return [
+        (count(np.where(said == own, own, -1), of_original, len(labels)), mine, None),
+        (count(np.where(said == own, -1, said), of_original, len(labels)), every, mine),
+        (count(accepted, of_judged, group.max() + 1), count(group, of_judged, group.max() + 1), None),
+    ]
 
 
-def _class_rates(label, originals, draws, random):
-    "How often the class's own originals are accepted, and those of others."
-    taken = originals.predicted.eq(label)
-    own = originals.label.eq(label)
-    return [_share_draws(taken[mask], originals["clip"][mask], draws, random) for mask in (own, ~own)]
+def _wrong_draws(counts, label, draws, seed):
+    """The share of wrong ones in each group (first column), and draws of it, not yet limited to 0 to 1.
+    `label`: the class of each group."""
+    random, sources = np.random.default_rng(seed), counts[0][0].shape[1]
+    step = max(1, _AT_ONCE // sources)
+    drawn = [_wrong(counts, label, np.ones((sources, 1)), None)]
+    for start in range(0, draws, step):
+        weights = random.standard_exponential((sources, min(step, draws - start)))
+        drawn.append(_wrong(counts, label, weights, random))
+    return np.concatenate(drawn, axis=1)
 
 
-def _wrong_draws(accepted, right, wrong):
-    contrast = np.where(right - wrong < LEAST_CONTRAST, np.nan, right - wrong)
-    return np.clip((right - accepted) / contrast, 0, 1)
+def _wrong(counts, label, weights, random):
+    "The share of wrong ones in each group, with weighted sources."
+    right, taken, accepted = (_share(*count, weights, random) for count in counts)
+    contrast = right[label] - taken[label]
+    return (right[label] - accepted) / np.where(contrast < LEAST_CONTRAST, np.nan, contrast)
+
+
+def _share(accepted, judged, without, weights, random):
+    "The share of accepted samples; with Jeffreys' prior as sources of mean size if it is drawn."
+    size = judged.sum() / max(judged.nnz, 1)
+    accepted, judged = accepted @ weights, judged @ weights - (0 if without is None else without @ weights)
+    if random is not None:
+        prior = size * random.gamma(0.5, size=(2, *accepted.shape))
+        accepted, judged = accepted + prior[0], judged + prior.sum(axis=0)
+    return np.divide(accepted, judged, out=np.full(accepted.shape, np.nan), where=judged > 0)
 
 
 def _wrong_row(label, deformation, judged, shares):
-    low, high = np.nan, np.nan
+    shares, low, high = np.clip(shares, 0, 1), np.nan, np.nan
     if not np.isnan(shares[0]):
         low, high = np.nanpercentile(shares[1:], [2.5, 97.5])
     counts = dict(judged=len(judged), accepted=int(judged.accepted.sum()))
