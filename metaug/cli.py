@@ -184,7 +184,7 @@ data_option = click.option("--data", type=Sounds(*SOURCES), default="generated",
 def _jobs(ctx, param, value):
     "There is no work without a process."
     if value == 0:
-        raise click.BadParameter("must be at least 1, or -1 for one a core, got 0", ctx, param)
+        raise click.BadParameter("must be at least 1, or -1 for one per core, got 0", ctx, param)
     return value
 
 

@@ -21,7 +21,7 @@ from ..core.statistics import acceptance_ratio
 def _rows_of_k(
     acceptance: pd.DataFrame,  # acceptance table
     k: int,  # neighbours
-    columns: str = "",  # that are needed besides, separated by blanks
+    columns: str = "",  # that are also needed, separated by blanks
 ) -> pd.DataFrame:  # its rows of this k
     "Take one k of an acceptance table. Raises `InputError` if there is none, or a column is missing."
     need_rows(acceptance, "acceptance", f"k label deformation accepted {columns}".strip())
@@ -34,7 +34,7 @@ def _rows_of_k(
 def beside_paper(
     table: pd.DataFrame,  # Table 2 as `metaug.selection.acceptance_by_class` makes it: label, ratio (0..1)
 ) -> pd.DataFrame:  # the same with `paper`, 0..1; NaN for other classes than UrbanSound8K's
-    "Put the paper's acceptance ratios beside ours. Raises `InputError` if the table is empty or lacks a column."
+    "Put the paper's acceptance ratios next to ours. Raises `InputError` if the table is empty or lacks a column."
     need_rows(table, "table", "label ratio")
     known = table.label.str.lower().str.replace(" ", "_").map(PAPER_ACCEPTANCE) / 100
     return table.assign(paper=known if known.drop_duplicates().count() > 2 else np.nan)
@@ -85,7 +85,7 @@ def confusion_and_acceptance(
     scheme: str = "brute",  # whose confusions; the paper's choice
     scheme_k: int | None = None,  # where that scheme was run with several
 ) -> pd.DataFrame:  # index: class; confused: % of its clips taken for another; accepted: % of its deformed samples
-    """Put the confusion of each class beside its acceptance.
+    """Put the confusion of each class next to its acceptance.
     Raises `InputError` if the scheme or k is unknown, or the tables share no class."""
     matrix = confusion_matrix(results, scheme=scheme, k=scheme_k)
     accepted = 100 * _rows_of_k(acceptance, k).groupby("label").accepted.mean()

@@ -168,7 +168,7 @@ def _reach(
     low,  # NaN where unknown
     high,  # NaN where unknown
 ) -> np.ndarray:  # lengths down and up, at least 0, shape (2, n)
-    "Give an interval as `errorbar` wants it."
+    "Give an interval as `errorbar` takes it."
     down_up = np.array([np.subtract(middle, low), np.subtract(high, middle)], np.float64).reshape(2, -1)
     return np.maximum(0, np.nan_to_num(down_up))
 

@@ -195,7 +195,7 @@ def show_report(
 # %% ../../nbs/06_analysis.ipynb #da91e546
 def _write_file(
     path: UPath,  # file
-    data: bytes,  # what it shall hold
+    data: bytes,  # what it must hold
 ) -> UPath:  # the same
     "Write, then rename."
     write_atomic(str(path), data)

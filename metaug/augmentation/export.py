@@ -85,7 +85,7 @@ def _check_export(clips, folder, grid):
 
 def claim_audio(
     clips: pd.DataFrame,  # clips table
-    folder: str | Path,  # where `export_audio` shall write
+    folder: str | Path,  # where `export_audio` will write
     *,
     engine: str = "rubberband",  # rubberband, signalsmith or muda
     seed: int = 0,  # where chance comes from

@@ -302,7 +302,7 @@ def prepare_store(
     making: Making,  # how their versions are made
     *,
     cache: Path,  # folder of stores and tasks
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     progress: bool = True,
 ) -> str:  # key of the store
     """Make the log-mels of all clips and their versions in `cache/stores`; what is there is kept.

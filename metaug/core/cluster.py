@@ -79,6 +79,6 @@ def workers(
             yield lambda gpu=False: joblib.parallel_config("dask", client=client, **(one_each if gpu else {}))
         except KilledWorker as e:
             raise TaskError(
-                "a task saw its workers die one after the other, perhaps for want of memory; "
+                "a task saw its workers die one after the other, perhaps for lack of memory; "
                 f"what is done is kept ({e})"
             ) from e

@@ -121,7 +121,7 @@ def _is_used(folder):
 
 
 def _put_whole(folder, build):
-    "Let `build` fill a new folder, then give it its name; whoever comes second leaves the first one's."
+    "Let `build` fill a new folder, then give it its name; a second process leaves the folder of the first."
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

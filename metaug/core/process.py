@@ -70,7 +70,7 @@ def on_this_machine() -> bool:  # whether joblib's work stays here, in processes
 
 def in_parallel(
     calls: Iterable,  # of `joblib.delayed` functions
-    jobs: int,  # processes; -1 is one a core
+    jobs: int,  # processes; -1 is one per core
     *,
     ordered: bool = False,  # results in the order of the calls
 ) -> Iterator:  # results, by default as they come

@@ -60,7 +60,7 @@ class ProgressLines:
         self._tell_if_due()
 
     def set_postfix_str(self, text: str) -> None:
-        "Take what a bar would show beside itself; lines are too rare for it, but may be due."
+        "Take what a bar would show next to itself; lines are too rare for it, but may be due."
         self._tell_if_due()
 
     def __iter__(self):
@@ -102,7 +102,7 @@ def progress_bar(
     total: int | None = None,  # how many there are; None: as many as the iterable has
     desc: str,  # what is done
     unit: str,  # of what
-    unit_scale: bool = False,  # whether they are too many to be told one by one
+    unit_scale: bool = False,  # whether they are too many to be reported one by one
     disable: bool = False,  # show nothing
 ) -> tqdm | ProgressLines:  # a context manager with `update`, or, of an iterable, something to go through
     "Show how far work is: by a bar on a terminal, in lines elsewhere."

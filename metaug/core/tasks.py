@@ -200,7 +200,7 @@ def _last_lines(cache):
 
 @contextmanager
 def _progress_shown(bar, cache):
-    "Show beside a bar what the tasks at work are at."
+    "Show next to a bar what the running tasks are doing."
     over = threading.Event()
 
     def tell():
@@ -219,7 +219,7 @@ def _progress_shown(bar, cache):
 
 
 def _at_once(jobs):
-    """Trainings side by side: one a core, but one alone on a graphics card of this machine, which would hold the
+    """Trainings side by side: one per core, but one alone on a graphics card of this machine, which would hold the
     log-mels of each."""
     alone = jobs == -1 and on_this_machine() and default_device().type != "cpu"
     return 1 if alone else joblib.effective_n_jobs(jobs)
@@ -258,7 +258,7 @@ def run_tasks(
     cache: str | Path,  # folder or fsspec URL of all tasks' outputs
     *,
     name: str,  # for the progress bar
-    jobs: int = -1,  # processes; -1 is one a core, or one where there is a graphics card
+    jobs: int = -1,  # processes; -1 is one per core, or one where there is a graphics card
     progress: bool = True,  # show a bar with the time left
     finished: Callable | None = None,  # called with each task that was done
 ) -> None:
@@ -278,7 +278,7 @@ def run_tasks(
             except TerminatedWorkerError as e:  # what is done is kept, so the rest is tried again
                 if attempt == _TRIES:
                     raise TaskError(
-                        f"workers were killed again and again in {name}, perhaps for want of memory: "
+                        f"workers were killed again and again in {name}, perhaps for lack of memory: "
                         f"try fewer jobs; what is done is kept ({e})"
                     ) from e
                 continue

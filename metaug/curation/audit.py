@@ -122,7 +122,7 @@ def judge(
     folds: int = 5,  # that are made of the originals where there are none
     seed: int = 0,  # of folds and nets
     strict: bool = False,  # a file that can't be read is an error; otherwise it is left out
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     progress: bool = False,  # show bars
     cache: str | Path | None = None,  # folder of what a judge has learned; None: `judge` in metaug's cache folder
 ) -> Audit:

@@ -124,7 +124,7 @@ Of {rejected} that were rejected {counts["precision"]:.0%} are wrong (precision;
 def demo(
     out: str | Path,  # folder of sounds, tables, figures and finished work
     *,
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     tell=None,  # called with a line before each long step
     progress: bool = True,  # show how far the work is
 ) -> Demo:

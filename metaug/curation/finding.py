@@ -137,7 +137,7 @@ def forecast(
     report: bool = True,  # whether report.html is written
     judge: str = "npair",  # as `select` takes it
     epochs: int | None = None,  # of nets that are learned; None: see `default_epochs`
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
 ) -> pd.DataFrame:  # one row per stage: work, minutes
     "Estimate how long a selection takes here at most, after some seconds of calibration."
     clips, jobs = found.clips, joblib.effective_n_jobs(jobs)

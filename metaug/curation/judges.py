@@ -228,7 +228,7 @@ def judge_parts(
     how: Judging,
     *,
     cache: Path,  # folder of stores and tasks
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     progress: bool = False,  # show bars
 ) -> Judgement:
     """Judge the candidates of each part by the originals of the others.

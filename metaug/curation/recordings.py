@@ -119,7 +119,7 @@ def judge_recordings(
     claimed: pd.DataFrame | None,  # clips table of candidates with names that no original has; None: there are none
     how: Judging,  # the rule is `vote`
     *,
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     progress: bool = False,  # show bars
     cache: str | Path | None = None,  # folder of what a judge has learned; None: `judge` in metaug's cache folder
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:  # originals with `baseline`, candidates with `p`: acceptance tables

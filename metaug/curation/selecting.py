@@ -32,7 +32,7 @@ from ..selection.algorithm import warn_of_few_references
 
 # %% ../../nbs/07_curation.ipynb #db0c398b
 def _check(found, out, k, epochs, engine):
-    "Refuse what can't come to a result; say what stays unjudged."
+    "Refuse what cannot give a result; warn of what is not judged."
     clips, parts = found.clips, found.parts
     refuse_among_sounds(Path(out), found.source)
     one_of("engine", engine, ENGINES)
@@ -198,7 +198,7 @@ def select(
     overrule: str | Path | None = None,  # table of decisions that replace the judge's, see `read_decisions`
     epochs: int | None = None,  # of nets that are learned, at most; None: see `default_epochs`
     folds: int = 5,  # that are made where there are none
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     strict: bool = False,  # a file that can't be read is an error
     cache: str | Path | None = None,  # folder of log-mels and nets, for several selections; None: `out/.metaug-cache`
     report: bool = True,  # write report.html

@@ -84,7 +84,7 @@ def _numbered(names):
 
 
 def _folds_by(names):
-    "Folds from the names of splits, one a row, and a note; none if they are too few to serve."
+    "Make folds of the names of splits, one for each row, and a note; none if there are too few."
     number = _numbered(set(names))
     ordered = sorted(number, key=lambda o: (number[o], o))
     if len(set(number.values())) < 3 and _split_of(ordered[0]):

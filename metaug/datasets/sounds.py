@@ -49,7 +49,7 @@ def _stated_sizes(file):
     if mark == b".snd":
         at, size = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
         return size, at, 0x7FFF0000
-    if mark == b"riff":  # W64, whose sizes count what stands before them
+    if mark == b"riff":  # W64, whose sizes count what is before them
         return max(int.from_bytes(file.read(20)[12:], "little") - 40, 0), 40, _UNKNOWN
     at, head, wanted = _CHUNKED.get(mark, (0, "", b""))
     wide, size_of_file = None, os.fstat(file.fileno()).st_size
@@ -339,7 +339,7 @@ def pcm16(
     y: np.ndarray,  # waveform, (n,), clipped to [-1, 1]
 ) -> np.ndarray:  # waveform, (n,), float32, multiples of 2**-15
     "Round a waveform to what is left of it in a 16-bit file written by soundfile."
-    steps = np.floor(np.rint(y * np.float64(2**31)) / 2**16)  # by way of 32 bits, cut off
+    steps = np.floor(np.rint(y * np.float64(2**31)) / 2**16)  # by way of 32 bits, truncated
     return (np.clip(steps, -32768, 32767) / 32768).astype(np.float32)
 
 # %% ../../nbs/datasets/sounds.ipynb #eded98c0

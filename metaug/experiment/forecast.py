@@ -114,7 +114,7 @@ def outline(
     *,
     rate: float | None = None,  # patches a second and process, see `training_rate`
     deforming: float | None = None,  # seconds of sound a second and process, see `deforming_rate`
-    jobs: int = -1,  # processes; -1 is one a core, or one where there is a graphics card
+    jobs: int = -1,  # processes; -1 is one per core, or one where there is a graphics card
 ) -> pd.DataFrame:  # one row per stage: tasks done steps patches; with the rates: hours, and those role by role
     "Count what a run would do, at most: a scheme that selects counts as if it accepted all."
     row, seconds = _store_row(graph, clips, cache)
@@ -260,7 +260,7 @@ def forecast_run(
     settings: Settings,
     cache: str | Path,  # folder or fsspec URL of finished work
     *,
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
 ) -> Forecast:
     "Measure this machine for some seconds and say what a run would take. Raises `InputError` as `planned` does."
     clips, graph = planned(data, settings)

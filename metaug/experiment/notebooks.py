@@ -158,7 +158,7 @@ def fold_notebooks(
     out: str | Path,  # folder of the run
     *,
     notebook: str | Path | None = None,  # this one; by default that of the checkout
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     progress: bool = True,  # show a bar
 ) -> list[Path]:  # fold01.ipynb and so on
     """Make each test fold of a run an executed notebook.

@@ -28,7 +28,7 @@ from ..learning.metric import warn_if_collapsed
 
 # %% ../../nbs/experiment/outcome.ipynb #1bbaea2e
 class Outcome(NamedTuple):
-    "Hold what an experiment gives: tidy tables, and the graph with its cache for whoever wants to look deeper."
+    "Hold what an experiment gives: tidy tables, and the graph with its cache for a closer look."
 
     results: pd.DataFrame  # a class of a test fold under one scheme, k and seed
     acceptance: pd.DataFrame  # a judged sample for one pair of held-out folds, net, k and seed
@@ -106,7 +106,7 @@ def _collect(graph, cache, data):
 
 
 def _named_by(graph, task):
-    "What a task's rows need to be told from those of others."
+    "Give what distinguishes a task's rows from those of others."
     return (
         {"net": graph.net_of[task.key]}
         if task.kind == "acceptance"

@@ -28,7 +28,7 @@ def experiment(
     settings: Settings = Settings(),
     *,
     cache: str | Path = "runs/cache",  # folder or fsspec URL of stores and tasks; shared by all runs that name it
-    jobs: int = -1,  # processes; -1 is one a core, or one for trainings where there is a graphics card
+    jobs: int = -1,  # processes; -1 is one per core, or one for trainings where there is a graphics card
     scheduler: str | None = None,  # address of a Dask scheduler whose workers see `cache`; None: this machine works
     progress: bool = True,  # show bars with the time left
 ) -> Outcome:

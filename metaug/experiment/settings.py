@@ -66,7 +66,7 @@ class Arm(NamedTuple):
 
     @property
     def name(self) -> dict:
-        "Give what tells its rows of a table from others."
+        "Give what distinguishes its rows of a table from others."
         return dict(scheme=self.scheme.name, k=self.k, seed=self.seed)
 
 

@@ -26,7 +26,7 @@ def held_out_originals(
     graph: Graph,  # whose acceptance tasks are done
     cache: UPath,  # where they are
 ) -> pd.DataFrame:  # net k test valid part clip label predicted baseline margin votes seed
-    """Judge the originals as the candidates of their fold were judged, and by averaged log-mels beside.
+    """Judge the originals as the candidates of their fold were judged, and also by averaged log-mels.
     A row is an original under one judge, k and pair of held-out folds."""
     tasks = graph.stages["acceptance"]
     if not tasks:

@@ -105,8 +105,8 @@ def in_words(
 # %% ../../nbs/listening/contents.ipynb #326f92a1
 def _listed(
     table: pd.DataFrame,  # samples in `listening_order`
-    judged: int,  # judgements a sample, at most
-    k: int,  # neighbours a judgement
+    judged: int,  # judgements per sample, at most
+    k: int,  # neighbours per judgement
     budget: float,  # bytes for text
 ) -> pd.DataFrame:  # the first of them
     "Take as many samples as the text has room for; what people overruled comes first and is never left out."
@@ -285,7 +285,7 @@ def page_data(
     k: int | None = None,  # neighbours; None: the largest k there is
     budget: float = 30e6,  # bytes of the data as JSON, at most
     background=(),  # sound files that bgnoise was made with; none: generated
-    jobs: int = 1,  # processes; -1 is one a core
+    jobs: int = 1,  # processes; -1 is one per core
     progress: bool = False,  # show a bar
     plane: pd.DataFrame | None = None,  # where a judge sees samples: part clip deformation level label reference x y
 ) -> dict:  # what the page's program gets: numbers, tables as columns, media as base64 by row in the store

@@ -77,7 +77,7 @@ def _webp(
 # %% ../../nbs/listening/media.ipynb #4118fa84
 def picture(
     log_mel: np.ndarray,  # (bands, frames), dB
-) -> bytes:  # WebP, a pixel a band and frame, at most 320 wide
+) -> bytes:  # WebP, one pixel per band and frame, at most 320 wide
     "Draw a log-mel as a small picture."
     grey = np.clip(255 * (1 + (log_mel - log_mel.max()) / TOP_DB), 0, 255).round().astype(np.uint8)[::-1]
     image = Image.fromarray(_magma()[grey])
@@ -201,7 +201,7 @@ def media_within_budget(
     *,
     background=(),  # as for `medium`
     silent: dict | None = None,  # as for `medium`
-    jobs: int = 1,  # processes; -1 is one a core
+    jobs: int = 1,  # processes; -1 is one per core
     progress: bool = False,  # show a bar
 ) -> dict[int, Medium]:  # row in the store → what is shown and played
     """Make media for as many samples as fit, in the order given.

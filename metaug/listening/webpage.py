@@ -248,7 +248,7 @@ def listening_page(
     *,
     store=None,  # log-mel store or its path; None: see `find_store`
     max_mb: float = 30,  # of the page, at most; 1 MB = 1,000,000 bytes
-    jobs: int = -1,  # processes; -1 is one a core
+    jobs: int = -1,  # processes; -1 is one per core
     progress: bool = False,  # show a bar
     **how,  # k, background of `page_data`
 ) -> Path:  # of the page
