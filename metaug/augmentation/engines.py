@@ -25,7 +25,7 @@ from ..datasets.sounds import pcm16
 
 # %% ../../nbs/augmentation/engines.ipynb #9a87ffb5
 def _stand_ins():
-    "Modules for what muda imports and isn't there: one function of `pkg_resources`, nothing of `jsonpickle`."
+    "Missing modules that muda imports: one function of `pkg_resources`, nothing of `jsonpickle`."
     found = {name: types.ModuleType(name) for name in ("pkg_resources", "jsonpickle") if util.find_spec(name) is None}
     if "pkg_resources" in found:
         found["pkg_resources"].resource_filename = lambda module, name: str(

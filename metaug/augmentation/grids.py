@@ -116,7 +116,7 @@ def check_grid(
     *,
     by: str = "grid",  # what errors call it
 ) -> Grid:  # the same
-    "Check names and values of a grid. Raises `InputError` for the first that nothing can be made of."
+    "Check names and values of a grid. Raises `InputError` for the first that cannot be used."
     if twice := [name for name in grid.names if grid.names.count(name) > 1]:
         raise InputError(f"{by}: deformation {twice[0]} is there twice with different values; rename one")
     if grid.versions > MAX_VERSIONS:

@@ -76,7 +76,7 @@ def _known_scheme(name):
 
 # %% ../../nbs/experiment/checks.ipynb #35fb970b
 def _check_lists(settings):
-    "Every list names something, and nothing twice; whether k must name something depends on the schemes."
+    "Refuse lists that are empty or name something twice; whether k may be empty depends on the schemes."
     for name in ("schemes", "seeds", "folds", "k", "candidates"):
         values = getattr(settings, name)
         if values is None:
@@ -88,7 +88,7 @@ def _check_lists(settings):
 
 
 def _check_names(settings):
-    "Names that must be known, and counts that must be positive."
+    "Refuse unknown names, and counts that are not positive."
     for name, known in (("recipe", RECIPES), ("budget", BUDGETS), ("engine", ENGINES)):
         one_of(name, getattr(settings, name), known)
     for name in ("epochs", "metric_epochs", "per_clip"):
@@ -105,7 +105,7 @@ def _check_names(settings):
 
 
 def _check_fold_numbers(clips, settings, judging):
-    "As many folds as the protocol needs, and none that isn't there."
+    "Refuse fewer folds than the protocol needs, and folds that do not exist."
     folds = sorted(clips.fold.unique().tolist())
     least, why = 3, "a test, a validation and a training fold"
     if judging:

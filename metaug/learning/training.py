@@ -160,7 +160,7 @@ class LogEpochs(Callback):
 
 # %% ../../nbs/learning/training.ipynb #d6e8a9f4
 class StopEarly(Callback):
-    "End a training on whose one held-out fold the scores that `KeepBest` notes have not become better for some time."
+    "End a training if the scores of its one held-out fold, which `KeepBest` notes, have not improved for some time."
 
     order = 56  # after KeepBest
 

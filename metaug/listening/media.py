@@ -97,7 +97,7 @@ def why_silent(
     store: LogMelStore,  # that the samples were judged from
     background=(),  # sound files that bgnoise was made with; none: generated
 ) -> dict[str, str]:  # deformation → why its sounds cannot be made again
-    "Find the deformations of a store whose sounds would come out otherwise than they were judged."
+    "Find the deformations of a store whose sounds would differ from those that were judged."
     names = [name for name in store.samples.deformation.unique() if name not in _recorded_names(store)]
     made = dict(store.array.attrs["metaug"])
     try:

@@ -103,7 +103,7 @@ def _deformation_of(
 def _paired(
     results: pd.DataFrame,  # results table
 ) -> pd.DataFrame:  # label deformation test seed n correct n_none correct_none
-    "Each row of a single deformation beside `none` on the same fold and seed."
+    "Each row of a single deformation next to `none` on the same fold and seed."
     key = ["label", "test", "seed"]
     rows = results[["scheme", *key, "n", "correct"]].assign(deformation=_deformation_of(results.scheme))
     twice = rows[rows.deformation.notna() | rows.scheme.eq("none")].duplicated(["scheme", *key])

@@ -201,7 +201,7 @@ def rule_name(
 def get_scheme(
     name: str,  # see the table above
 ) -> Scheme:  # with its name, and the digest of the text that it comes from
-    "Look up a scheme, once for all that is done with it. Raises `InputError` for a name that is none."
+    "Look up a scheme. Raises `InputError` for an unknown name."
     scheme = _found(name) if isinstance(name, str) else None
     if scheme is None:
         raise InputError(f"scheme must be one of {', '.join(SCHEMES)} or only-<deformation>, got {name}")
