@@ -241,7 +241,7 @@ def test_without_sources_each_clip_is_its_own_and_few_at_once_change_nothing(mon
     without = [table.drop(columns="source") for table in own]
     pd.testing.assert_frame_equal(wrong_share(*own), wrong_share(*without))
     whole = wrong_share(judged, originals)
-    monkeypatch.setattr(metaug.judging.calibration, "_AT_ONCE", 1000)
+    monkeypatch.setattr(metaug.judging.calibration, "_WEIGHTS_AT_ONCE", 1000)
     columns = ["wrong", "low", "high"]
     assert np.allclose(wrong_share(judged, originals)[columns], whole[columns], atol=0.04)
 

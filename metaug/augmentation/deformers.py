@@ -252,7 +252,7 @@ class BackgroundNoise(_KeywordParams, muda.deformers.BackgroundNoise):
 def _noise_deformer(value, *, engine, rng, background):
     """Give the noise of one level: a recording by number or name, with weights if they are not the paper's.
 
-    With fewer recordings than levels, they are used again with other segments; of more than four, one of every fourth is
+    With fewer recordings than levels, they are reused with other segments; of more than four, one of every fourth is
     drawn at random.
     """
     which, low, high = value if isinstance(value, tuple) else (value, *WEIGHTS)

@@ -140,7 +140,7 @@ def _class_p(rows, originals):
 
 # %% ../../nbs/judging/calibration.ipynb #d7b021b1
 LEAST_CONTRAST = 0.2  # between right and wrong, below which acceptance says nothing about the share
-_AT_ONCE = 4_000_000  # weights that are held at a time
+_WEIGHTS_AT_ONCE = 4_000_000  # weights that are held at a time
 
 
 def wrong_share(
@@ -162,14 +162,14 @@ def wrong_share(
     if not len(judged):
         return pd.DataFrame([_wrong_row(ALL_CLASSES, "all", judged, np.array([np.nan]))])
     labels = pd.Index(judged.label.unique())
-    counts = _counts(judged, groups.ngroup().to_numpy(), originals, labels)
+    counts = _source_counts(judged, groups.ngroup().to_numpy(), originals, labels)
     wrong = _wrong_draws(counts, labels.get_indexer([label for label, _ in groups.groups]), draws, seed)
     rows = [_wrong_row(*name, of, shares) for (name, of), shares in zip(groups, wrong, strict=True)]
     overall = groups.size().to_numpy() @ wrong / len(judged)  # before limits: they would make it larger
     return pd.DataFrame([*rows, _wrong_row(ALL_CLASSES, "all", judged, overall)])
 
 
-def _counts(judged, group, originals, labels):
+def _source_counts(judged, group, originals, labels):
     """Pairs of sparse counts, accepted samples and all of them: of each class's own originals, of those of others,
     and of the candidates of each group; one column for each source, the same in all."""
     sources = pd.concat([table["source" if "source" in table else "clip"] for table in (originals, judged)])
@@ -194,7 +194,7 @@ def _wrong_draws(counts, label, draws, seed):
     """The share of wrong ones in each group (first column), and draws of it, not yet limited to 0 to 1.
     `label`: the class of each group."""
     random, sources = np.random.default_rng(seed), counts[0][0].shape[1]
-    step = max(1, _AT_ONCE // sources)
+    step = max(1, _WEIGHTS_AT_ONCE // sources)
     drawn = [_wrong(counts, label, np.ones((sources, 1)), None)]
     for start in range(0, draws, step):
         weights = random.standard_exponential((sources, min(step, draws - start)))
@@ -204,12 +204,12 @@ def _wrong_draws(counts, label, draws, seed):
 
 def _wrong(counts, label, weights, random):
     "The share of wrong ones in each group, with weighted sources."
-    right, taken, accepted = (_share(*count, weights, random) for count in counts)
+    right, taken, accepted = (_weighted_share(*count, weights, random) for count in counts)
     contrast = right[label] - taken[label]
     return (right[label] - accepted) / np.where(contrast < LEAST_CONTRAST, np.nan, contrast)
 
 
-def _share(accepted, judged, without, weights, random):
+def _weighted_share(accepted, judged, without, weights, random):
     "The share of accepted samples; with Jeffreys' prior as sources of mean size if it is drawn."
     size = judged.sum() / max(judged.nnz, 1)
     accepted, judged = accepted @ weights, judged @ weights - (0 if without is None else without @ weights)
