@@ -687,7 +687,8 @@ def test_the_demonstration_knows_which_candidates_are_wrong(tmp_path, monkeypatc
     short = demonstration.DEMO._replace(schemes=("none", "metric"), epochs=1, metric_epochs=1)
     monkeypatch.setattr(demonstration, "DEMO", short)
     told = []
-    made = demonstration.demo(tmp_path, jobs=1, tell=told.append, progress=False)
+    (tmp_path / "there").mkdir()
+    made = demonstration.demo(tmp_path / "there" / "..", jobs=1, tell=told.append, progress=False)
     given, truth = pd.read_csv(tmp_path / "candidates.csv"), demonstration.demo_sounds(tmp_path)[2]
     assert len(pd.read_csv(tmp_path / "sounds.csv")) == 200 and list(given) == ["path", "label", "source"]
     assert truth.label.eq(truth.truth).groupby(truth.truth).sum().eq(20).all()

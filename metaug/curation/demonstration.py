@@ -6,6 +6,7 @@
 __all__ = ['DEMO', 'demo_sounds', 'wrong_found', 'Demo', 'demo']
 
 # %% ../../nbs/curation/demonstration.ipynb #5cea0278
+import os
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -150,6 +151,6 @@ def demo(
 def _with_truth(outcome, truth, out):
     "The judged candidates with what they are."
     clips = outcome.graph.clips_of(outcome.cache)
-    paths = [str((out / path).absolute()) for path in truth.path]
+    paths = [os.path.abspath(out / path) for path in truth.path]
     truth = truth.assign(path=paths).merge(clips[["clip", "path"]], on="path")
     return truth.merge(outcome.acceptance[["clip", "accepted", "predicted"]], on="clip").drop(columns="clip")

@@ -121,6 +121,22 @@ def judged_rows(graph, setting):
 
 
 JUDGED = ["setting", "tests", "judge", "seed", "clip", "label", "deformation", "truth"]
+VERDICTS = ["setting", "seed", "label", "deformation", "truth", "npair", "efficientat"]
+
+
+def verdict_rows(graph, setting):
+    "How the paper's judge and the pretrained one agree: counts of samples by class, deformation, truth and verdicts."
+    tasks = graph.stages["acceptance"]
+    if not all(task.done(CACHE) for task in tasks):
+        return pd.DataFrame(columns=[*VERDICTS, "samples"])
+    sample, by_judge = ["clip", "label", "deformation", "level", "test", "valid"], {}
+    for task in tasks:
+        judged = pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet"))
+        by_judge.setdefault(graph.net_of[task.key], []).append(judged.set_index(sample).accepted)
+    both = pd.concat({judge: pd.concat(of) for judge, of in by_judge.items()}, axis=1).reset_index()
+    both = both.merge(with_truth(open_store(CACHE, graph.store))[["clip", "deformation", "level", "truth"]])
+    both = both.assign(setting=setting, seed=tasks[0].inputs["seed"])
+    return both.groupby(VERDICTS, as_index=False).size().rename(columns={"size": "samples"})
 
 
 def do_stages(graph, *stages):
@@ -209,6 +225,8 @@ def run_pools(given):
             make_base(clips, base)
             judge_pool(base, graph, share, seed)
         train(graph, setting, "pools", given.write)
+        if len(verdicts := verdict_rows(graph, setting)):
+            write_rows("pools_verdicts", verdicts, VERDICTS[:2])
 
 
 # ------------------------------------------------------------------ collections as anybody has them
