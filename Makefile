@@ -83,13 +83,8 @@ study: $(STAMP) ## The study on ESC-10: seven to thirteen hours on two cores, go
 study2: $(STAMP) ## Its second part, with doubtful candidates: about twenty hours on two cores, resumes where it was interrupted
 	@set -e; for part in $(STUDY2); do $(ONE_THREAD) $(BIN)/python nbs/tutorials/study2.py $$part $(STUDY2_ARGS); done
 
-docs: $(STAMP) ## Build the site into _docs, with Quarto where it is installed, else with smalldocs
-	@export PATH="$(abspath $(BIN)):$$PATH" PYTHONWARNINGS=ignore; \
-	if command -v quarto >/dev/null; then \
-	    echo "Quarto $$(quarto --version)"; smalldocs api build && quarto render --no-execute; \
-	else \
-	    smalldocs render --strict .; \
-	fi
+docs: $(STAMP) ## Build the site into _docs
+	@PATH="$(abspath $(BIN)):$$PATH" PYTHONWARNINGS=ignore smalldocs render --strict .
 	$(BIN)/python .ci/house.py links _docs
 
 # What JupyterLab adds to a notebook when it is opened or run is taken out as it is saved, so that git sees only what was edited.

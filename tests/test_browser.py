@@ -525,7 +525,7 @@ def served(folder):  # address
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    "The site as `make docs` builds it without Quarto, from a copy of the project."
+    "The site as `make docs` builds it, from a copy of the project."
     copy = copy_project(tmp_path_factory.mktemp("site"))
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
