@@ -824,9 +824,8 @@ FIGURES = [
     "path, cell", FIGURES, ids=[f"{p.relative_to(ROOT / 'nbs').with_suffix('')}-{c['id']}" for p, c in FIGURES]
 )
 def test_a_figure_is_described_and_can_be_read(path, cell):
-    waits = path.stem == "05_experiment"  # these are drawn anew with their results
-    assert waits or re.search(r"^#\|\s*fig-alt: ?\S", house.source(cell), flags=re.M), "a figure needs #| fig-alt"
-    if waits or re.search(r"^#\|\s*slow", house.source(cell), flags=re.M):
+    assert re.search(r"^#\|\s*fig-alt: ?\S", house.source(cell), flags=re.M), "a figure needs #| fig-alt"
+    if re.search(r"^#\|\s*slow", house.source(cell), flags=re.M):
         return  # real recordings are needed to draw it anew
     for output in cell["outputs"]:
         if png := output.get("data", {}).get("image/png"):
