@@ -270,7 +270,7 @@ def test_select_by_a_judge_of_ones_own_trains_nothing(own_judges, table, tmp_pat
     assert (tmp_path / "out/worth.parquet").exists()
     assert json.loads(json.dumps(made.as_dict()))["worth"][-1]["clips"] == 24
     with pytest.raises(InputError, match="was made from other judge"):
-        select(table, tmp_path / "out", k=3, epochs=90, jobs=1, audio=False, report=False)
+        select(table, tmp_path / "out", judge="npair", k=3, epochs=90, jobs=1, audio=False, report=False)
 
 
 def test_classes_that_a_judge_does_not_know_are_kept_whole(own_judges, table, tmp_path):

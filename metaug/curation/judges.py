@@ -55,11 +55,11 @@ class Judging(NamedTuple):
 
     def check(self) -> "Judging":
         "Give the same. Raises `InputError` for a judge or a rule that is unknown."
-        if self.judge != "auto":
-            check_judge(self.judge)
         one_of("rule", self.rule, RULES)
         if not isinstance(self.keep, (int, float)) or not 0 < self.keep < 1:
             raise InputError(f"keep must be more than 0 and less than 1, got {self.keep}")
+        if self.judge != "auto":
+            check_judge(self.judge)  # last: it may fetch weights
         return self
 
     def as_text(self) -> str | None:  # None for the default, which folders of earlier releases have too
