@@ -515,7 +515,7 @@ def test_a_grid_goes_through_every_command(originals, tmp_path, command):
     tiny = ["--data", str(originals), "--schemes", "brute,metric,class,only-pitch_far", "--k", "1", "--folds", "1",
             "--valid-folds", "1", "--epochs", "1", "--out", str(tmp_path / "out")]  # fmt: skip
     arguments = dict(
-        select=[str(originals), "--out", str(tmp_path / "out"), "--k", "3", "--epochs", "1", "--no-audio"],
+        select=[str(originals), "--out", str(tmp_path / "out"), "--judge", "npair", "--k", "3", "--epochs", "1", "--no-audio"],
         run=tiny, plan=tiny, augment=["--data", str(originals), "--store", str(tmp_path / "store")],
     )  # fmt: skip
     done = CliRunner().invoke(main, [command, *arguments[command], *wanted])
