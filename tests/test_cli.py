@@ -432,7 +432,7 @@ def test_an_empty_name_of_background_noise_is_said_as_such(sounds, tmp_path, mon
     (sounds / "cat" / "bad.wav").unlink()
     monkeypatch.chdir(tmp_path)
     name, out = command
-    more = ("--schemes", "none") if name in ("run", "plan") else ("--k", 1) if name == "select" else ()
+    more = {"select": ("--judge", "npair", "--k", 1), "augment": ()}.get(name, ("--schemes", "none"))
     told = metaug(
         name, *(("sounds",) if name == "select" else ("--data", "sounds")), out, "new", *more, "--background", ""
     )
