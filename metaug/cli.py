@@ -626,8 +626,8 @@ def select(sounds, out, no_audio, as_json, **options):
     SOUNDS is changed. If interrupted, the same command resumes from OUT/.metaug-cache: log-mels and nets, about 1 MB
     for a clip of 5 s, which can be deleted when all is done.
 
-    Where candidates may be wrong (generated, downloaded, strongly deformed), choosing pays. On gentle deformations
-    it did not: there keep them all.
+    Where candidates may be wrong (generated, downloaded), choosing pays: with half of ESC-10's wrong, training on all
+    gave 74.2%, on those that efficientat keeps 87.5%. On gentle deformations it did not: there keep them all.
     """
     from metaug import curation
 

@@ -135,7 +135,7 @@ def forecast(
     found_sounds: pd.DataFrame | None = None,  # clips table of candidates from elsewhere
     audio: bool = True,  # whether sound is written
     report: bool = True,  # whether report.html is written
-    judge: str = "npair",  # as `select` takes it
+    judge: str = "efficientat",  # as `select` takes it
     epochs: int | None = None,  # of nets that are learned; None: see `default_epochs`
     jobs: int = -1,  # processes; -1 is one per core
 ) -> pd.DataFrame:  # one row per stage: work, minutes

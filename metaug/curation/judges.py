@@ -62,7 +62,7 @@ class Judging(NamedTuple):
             check_judge(self.judge)  # last: it may fetch weights
         return self
 
-    def as_text(self) -> str | None:  # None for the default, which folders of earlier releases have too
+    def as_text(self) -> str | None:  # None for the vote of npair, as in folders of earlier releases
         "Name judge and rule in a word or two."
         rule = "" if self.rule == "vote" else f", conformal {self.keep:g}"
         return None if (self.judge, self.rule) == ("npair", "vote") else self.judge + rule
@@ -106,10 +106,7 @@ def _wrong_lines(wrong):
     "How many of all candidates are wrong, where that is known."
     share = wrong.iloc[-1]
     if not np.isnan(share.low):
-        yield (
-            f"No longer like their class: about {share.wrong:.0%} of the candidates "
-            f"({share.low:.0%} to {share.high:.0%})"
-        )
+        yield (f"Not like their class: about {share.wrong:.0%} of the candidates ({share.low:.0%} to {share.high:.0%})")
 
 
 MOST_SUSPICIOUS = 5  # samples that a command names at its end
@@ -120,6 +117,11 @@ def _suspicion(row):
     return f"labelled {row.label}, sounds like {row.predicted} ({row.votes} of {row.k} neighbours)"
 
 # %% ../../nbs/curation/judges.ipynb #406d49be
+def _with_source(judged, table):
+    "Judged rows with the source of each clip; the table may have several rows per clip."
+    return judged.assign(source=judged["clip"].map(table.drop_duplicates("clip").set_index("clip").source))
+
+
 class _Parts(NamedTuple):
     "What is judged: the parts of a collection, and where the work lies."
 
@@ -146,8 +148,7 @@ class _Parts(NamedTuple):
                     samples, own, reference["clip"].to_numpy(), others, reference.label.to_numpy(), **held_out
                 )
             )
-        judged = pd.concat(judged, ignore_index=True).assign(test=0, valid=0, seed=how.seed)
-        return judged.assign(source=judged["clip"].map(table.drop_duplicates("clip").set_index("clip").source))
+        return _with_source(pd.concat(judged, ignore_index=True).assign(test=0, valid=0, seed=how.seed), table)
 
     def plane(self, vectors):
         "Where samples and references lie on the first two principal components of each part; None without two."

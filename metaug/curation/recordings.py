@@ -21,7 +21,7 @@ from ..core.files import cache_folder
 from ..core.process import in_parallel, one_thread
 from ..core.progress import progress_bar
 from .finding import Found
-from .judges import Judging, _judgement, _Parts
+from .judges import Judging, _judgement, _Parts, _with_source
 from ..datasets.sounds import read_audio
 from ..features.mel import log_mel
 from ..features.store import LogMelStore
@@ -67,10 +67,6 @@ def _by_other_folds(found, vectors, k):
         how = dict(k=k, test=0, valid=int(clips.fold.max()) + 1)
         judged.append(judge_originals(clips[own].reset_index(drop=True), vectors[own], *reference, **how))
     return _with_source(pd.concat(judged, ignore_index=True), clips)
-
-
-def _with_source(judged, clips):
-    return judged.assign(source=judged["clip"].map(clips.set_index("clip").source))
 
 
 def _by_all(clips, vectors, claimed, others, k):
