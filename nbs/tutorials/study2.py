@@ -3,8 +3,8 @@
     python nbs/tutorials/study2.py pools           train what the committed tables lack, then write them
     python nbs/tutorials/study2.py pools --write   only write what the cache holds already
 
-Parts: pools (a known share of wrong candidates), few (few labelled recordings and many of doubtful label), harsh (harsh
-deformations), urbansound8k (the paper's grid on the paper's collection). If interrupted, it resumes: finished trainings
+Parts: pools (a known share of wrong candidates), urbansound8k (the same on the paper's collection), cells (what the two
+judges agree on), few (few labelled recordings and many of doubtful label), harsh (harsh deformations). If interrupted, it resumes: finished trainings
 are in the cache under runs/study2, and rows in nbs/tutorials/data/study2_*.parquet are not trained again."""
 
 import os
@@ -17,6 +17,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,9 +25,11 @@ from upath import UPath
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+import cells
 import pools
 
 from metaug.augmentation.samples import prepare_store, store_key
+from metaug.core.checks import InputError
 from metaug.core.files import write_atomic
 from metaug.core.tasks import run_tasks
 from metaug.datasets import load_clips
@@ -35,7 +38,6 @@ from metaug.experiment.checks import checked_clips
 
 CACHE, DATA = UPath(HERE.parent.parent / "runs" / "study2"), HERE / "data"
 ARM = ["setting", "scheme", "k", "seed", "test", "valid"]  # what a classifier's rows are told by
-CHOOSING = ("metric", "random-by-class:metric", "pretrained", "random-by-class:pretrained")
 
 
 def known_rows(name):
@@ -154,21 +156,44 @@ def train(graph, setting, part, write_only):
     finally:
         if rows := list(classifier_rows(graph, setting)):
             write_rows(part, pd.concat(rows, ignore_index=True), ARM)
-        if not setting.endswith(RIGHT_ONES) and (rows := list(judged_rows(graph, setting))):
-            judged = pd.concat(rows, ignore_index=True).groupby(JUDGED, as_index=False)[["judged", "accepted"]].sum()
-            write_rows(f"{part}_judged", judged, JUDGED[:4])
+
+
+def write_judged(graph, setting, part):
+    "Put what the judges of a graph said into the table."
+    if rows := list(judged_rows(graph, setting)):
+        judged = pd.concat(rows, ignore_index=True).groupby(JUDGED, as_index=False)[["judged", "accepted"]].sum()
+        write_rows(f"{part}_judged", judged, JUDGED[:4])
 
 
 # ------------------------------------------------------------------ a known share of wrong candidates
 
-OF_NO_CLASS = ("car_horn", "gun_shot", "siren", "street_music")  # of UrbanSound8K: like none of ESC-10's classes
+
+class Collection(NamedTuple):
+    "Hold whose clips are deformed, where recordings of no class come from, and what chooses where nothing is wrong."
+
+    clips: str
+    strangers: str
+    of_no_class: tuple[str, ...]  # classes of the strangers that are like none of the clips'
+    when_gentle: tuple[str, ...]
+
+
+CHOOSING = ("metric", "random-by-class:metric", "pretrained", "random-by-class:pretrained")
+COLLECTIONS = {
+    "pools": Collection("esc10", "urbansound8k", ("car_horn", "gun_shot", "siren", "street_music"), CHOOSING),
+    "urbansound8k": Collection(
+        "urbansound8k",
+        "esc10",
+        ("clock_tick", "fire_crackling", "person_sneeze", "rain", "rooster", "sea_waves"),
+        ("metric", "random", "pretrained", "random:pretrained"),
+    ),
+}
 MOST_OF_SOURCE = 4  # clips of a recording
 
 
-def recordings_of_no_class(clips, urbansound8k):
-    "Write the table of recordings that belong to no class, shared out over the folds by source; gives its path."
-    found = load_clips(urbansound8k, check=False)
-    found = found[found.label.isin(OF_NO_CLASS)].sort_values("clip").groupby("source").head(MOST_OF_SOURCE)
+def recordings_of_no_class(clips, strangers, classes, file):
+    "Write the table of recordings that belong to no class, shared out over the folds by source."
+    found = load_clips(strangers, check=False)
+    found = found[found.label.isin(classes)].sort_values("clip").groupby("source").head(MOST_OF_SOURCE)
     folds, labels = sorted(clips.fold.unique()), sorted(clips.label.unique())
     sources = np.random.default_rng(0).permutation(sorted(found.source.unique()))
     fold_of = {source: folds[at % len(folds)] for at, source in enumerate(sources)}
@@ -177,16 +202,17 @@ def recordings_of_no_class(clips, urbansound8k):
         fold=found.source.map(fold_of),
         label=[labels[at % len(labels)] for at in range(len(found))],  # a table needs one; no training sees it
     )
-    file = CACHE / "no_class.csv"
     write_atomic(str(file), table.to_csv(index=False).encode())
-    return str(file)
 
 
-def base_of(given):
+def base_of(part, given):
     "The clips with recordings of no class among them, and the graph of what judges need to know of them."
-    wanted = ("paper", recordings_of_no_class(load_clips("esc10"), given.urbansound8k))
-    settings = Settings(("metric", "pretrained"), candidates=wanted, seeds=given.seeds)
-    clips = checked_clips("esc10", settings)
+    collection, file = COLLECTIONS[part], CACHE / part / "no_class.csv"
+    path_of = {"urbansound8k": given.urbansound8k}
+    data, strangers = (path_of.get(name, name) for name in (collection.clips, collection.strangers))
+    recordings_of_no_class(load_clips(data), strangers, collection.of_no_class, file)
+    settings = Settings(("metric", "pretrained"), candidates=("paper", str(file)), seeds=given.seeds)
+    clips = checked_clips(data, settings)
     return clips, Graph(store_key(clips, settings.making), sorted(clips.fold.unique().tolist()), settings)
 
 
@@ -196,10 +222,13 @@ def make_base(clips, base):
     do_stages(base, "embedding", "metric nets")
 
 
-def pool_graph(base, share, seed):
+def pool_graph(part, base, share, seed):
     "The graph of what is trained on a pool."
-    alone = (*["none"] * (share == 0), "brute", *[f"pools:oracle_{share}_{seed}"] * (share > 0))
-    return Graph(pools.pool_key(base.store, share, seed), base.folds, Settings((*alone, *CHOOSING), seeds=(seed,)))
+    if share == 0:
+        schemes = ("none", "brute", *COLLECTIONS[part].when_gentle)
+    else:
+        schemes = ("brute", f"pools:oracle_{share}_{seed}", *CHOOSING)
+    return Graph(pools.pool_key(base.store, share, seed), base.folds, Settings(schemes, seeds=(seed,)))
 
 
 def judge_pool(base, graph, share, seed):
@@ -216,17 +245,46 @@ def judge_pool(base, graph, share, seed):
     do_stages(graph, "acceptance")
 
 
-def run_pools(given):
-    "Train each scheme on each pool."
-    clips, base = base_of(given)
+def run_pools(part, given):
+    "Train each scheme on each pool of a collection."
+    clips, base = base_of(part, given)
     for seed, share in itertools.product(given.seeds, given.shares):
-        graph, setting = pool_graph(base, share, seed), f"{share}% wrong"
-        if not given.write and untrained(graph, setting, "pools"):
+        graph, setting = pool_graph(part, base, share, seed), f"{share}% wrong"
+        if not given.write and untrained(graph, setting, part):
             make_base(clips, base)
             judge_pool(base, graph, share, seed)
-        train(graph, setting, "pools", given.write)
+        train(graph, setting, part, given.write)
+        write_judged(graph, setting, part)
         if len(verdicts := verdict_rows(graph, setting)):
-            write_rows("pools_verdicts", verdicts, VERDICTS[:2])
+            write_rows(f"{part}_verdicts", verdicts, VERDICTS[:2])
+
+
+# ------------------------------------------------------------------ what the two judges agree on
+
+CELLS = tuple(f"cells:{name}" for name in ("kept", "rejected", "few_kept", "few_rejected", "few_bad"))
+
+
+def write_verdicts(graph):
+    "Write what the pretrained judge says of each sample for each pair of held-out folds, for the schemes of `cells`."
+    tasks = [task for task in graph.stages["acceptance"] if graph.net_of[task.key] == "efficientat"]
+    judged = pd.concat([pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet")) for task in tasks])
+    write_atomic(str(cells.VERDICTS), judged[[*cells.SAMPLE, "accepted"]].rename(columns=AS_VERDICT).to_parquet())
+
+
+AS_VERDICT = {"accepted": "efficientat"}
+
+
+def run_cells(given):
+    "With nothing wrong in the pool: train on what both judges accept, and on what they reject, in equal numbers."
+    clips, base = base_of("pools", given)
+    for seed in given.seeds:
+        whole, setting = pool_graph("pools", base, 0, seed), "0% wrong"
+        graph = Graph(pools.pool_key(base.store, 0, seed), base.folds, Settings(CELLS, seeds=(seed,)))
+        if not given.write and untrained(graph, setting, "cells"):
+            make_base(clips, base)
+            judge_pool(base, whole, 0, seed)
+            write_verdicts(whole)
+        train(graph, setting, "cells", given.write)
 
 
 # ------------------------------------------------------------------ collections as anybody has them
@@ -240,6 +298,8 @@ def run_settings(data, settings, setting, part, write_only):
         prepare_store(clips, settings.making, cache=CACHE)
         do_stages(graph, "embedding", "metric nets", "acceptance")
     train(graph, setting, part, write_only)
+    if not setting.endswith(RIGHT_ONES):
+        write_judged(graph, setting, part)
 
 
 def run_harsh(given):
@@ -247,13 +307,6 @@ def run_harsh(given):
     for candidates in (("harsh",), ("paper", "harsh")):
         settings = Settings(("none", "brute", *CHOOSING), candidates=candidates, seeds=given.seeds)
         run_settings("esc10", settings, "+".join(candidates), "harsh", given.write)
-
-
-def run_urbansound8k(given):
-    "The paper's grid on the paper's collection."
-    schemes = ("none", "brute", "metric", "random", "pretrained", "random:pretrained")
-    settings = Settings(schemes, seeds=given.seeds)
-    run_settings(given.urbansound8k, settings, "paper", "urbansound8k", given.write)
 
 
 # ------------------------------------------------------------------ few labelled recordings, many of doubtful label
@@ -298,20 +351,24 @@ def few_tables(clips, pair, own, share, seed):
 
 
 def run_few(given):
-    "A few labelled clips a class, and the other recordings of the training folds, of which a share claims a wrong class."
+    """A few labelled clips a class, and the other recordings of the training folds, of which a share claims a wrong class.
+    Where a class has too few clips in some folds, no metric can be learned; that is said, and the rest goes on."""
     clips = load_clips("esc10")
     folds = sorted(clips.fold.unique().tolist())
-    chosen = ("metric", "pretrained", "random:pretrained")
-    for own, seed, share in itertools.product((8, 4, 16), given.seeds, given.shares):
+    for own, seed, share in itertools.product(given.own, given.seeds, given.shares):
         for test, valid in zip(folds, [*folds[1:], folds[0]]):
             originals, candidates, right = few_tables(clips, (test, valid), own, share, seed)
             how = Settings(("brute",), k=(3,), seeds=(seed,), folds=(test,), valid_folds=1, candidates=(candidates,))
             name = f"{own} clips, {share}% wrong"
-            schemes = (*["none"] * (share == 0), "brute", *chosen)
+            schemes = (*["none"] * (share == 0), "brute", "pretrained", "random:pretrained")
             run_settings(originals, how._replace(schemes=schemes), name, "few", given.write)
             if share:
                 only_right = how._replace(candidates=(right,))
                 run_settings(originals, only_right, name + RIGHT_ONES, "few", given.write)
+            try:
+                run_settings(originals, how._replace(schemes=("metric",)), name, "few", given.write)
+            except InputError as error:
+                print(f"{name}, folds {test} and {valid}: no metric, {error}", flush=True)
 
 
 def numbers(text):
@@ -319,13 +376,18 @@ def numbers(text):
     return tuple(map(int, text.split(",")))
 
 
-PARTS = {"pools": run_pools, "few": run_few, "harsh": run_harsh, "urbansound8k": run_urbansound8k}
+PARTS = {part: partial(run_pools, part) for part in COLLECTIONS} | {
+    "cells": run_cells,
+    "few": run_few,
+    "harsh": run_harsh,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--write", action="store_true", help="only write what the cache holds")
     parser.add_argument("--shares", type=numbers, default="50,25,0,75,10", help="percent of wrong candidates, in order")
+    parser.add_argument("--own", type=numbers, default="8,4,16", help="labelled clips of each class (few)")
     parser.add_argument("--seeds", type=numbers, default="0,1")
     parser.add_argument("--urbansound8k", default="urbansound8k", help="name, folder or table of clips")
     given = parser.parse_args()
