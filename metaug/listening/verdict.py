@@ -110,7 +110,7 @@ def _percent(share):
 def _taken_for(taken):
     "Classes that rejected samples went to, most frequent first."
     counts = taken.predicted.value_counts()
-    return ", ".join(f"{label} {count}" for label, count in counts.head(3).items()) + (" …" if len(counts) > 3 else "")
+    return ", ".join(f"{label} {count:,}" for label, count in counts.head(3).items()) + (" …" if len(counts) > 3 else "")
 
 
 def _known(worth):
@@ -158,7 +158,7 @@ def _one_way_warnings(found):
     said = []
     for taken_for, of in found.groupby("taken_for"):
         names = [
-            (f"all {row.taken}" if row.taken == row.rejected else f"{row.taken} of the {row.rejected}")
+            (f"all {row.taken:,}" if row.taken == row.rejected else f"{row.taken:,} of the {row.rejected:,}")
             + f" rejected candidates of {row.label}{row.deformation and f' made by {row.deformation}'}"
             for row in of.itertuples()
         ]
