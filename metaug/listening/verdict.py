@@ -110,7 +110,8 @@ def _percent(share):
 def _taken_for(taken):
     "Classes that rejected samples went to, most frequent first."
     counts = taken.predicted.value_counts()
-    return ", ".join(f"{label} {count:,}" for label, count in counts.head(3).items()) + (" …" if len(counts) > 3 else "")
+    frequent = ", ".join(f"{label} {count:,}" for label, count in counts.head(3).items())
+    return frequent + (" …" if len(counts) > 3 else "")
 
 
 def _known(worth):
