@@ -37,7 +37,7 @@ class ProgressLines:
     "Report how far long work is in lines of text; stands where a tqdm bar would."
 
     FIRST, LONGEST = 2, 60  # seconds until the first line, and at most from one line to the next
-    LEAST = 0.02  # share of the work, before which the time left is not known: what is done first also warms up
+    LEAST, SETTLED = 0.1, 30  # share of the work or seconds, before which the time left is not known: work warms up
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class ProgressLines:
         parts = [f"{self.n} of {self.total} {self.unit}s"] * self.counts
         parts += [f"{self.n / self.total:.0%}"] * (not self.counts and self.total > 0)
         parts += [f"{tqdm.format_interval(gone)} gone"]
-        if 0 < self.n < self.total and self.n >= self.LEAST * self.total:
+        if 0 < self.n < self.total and (self.n >= self.LEAST * self.total or gone >= self.SETTLED):
             parts += [f"about {tqdm.format_interval(gone / self.n * (self.total - self.n))} left"]
         return f"{self.desc}: {', '.join(parts)}"
 
