@@ -39,7 +39,7 @@ class Audit(NamedTuple):
     "Hold a judgement of recordings."
 
     judge: str  # its name
-    table: pd.DataFrame  # most suspicious first: clip path label source predicted votes k similarity margin p accepted
+    table: pd.DataFrame  # by suspicion: clip path label source predicted votes k similarity margin p accepted nearest
     originals: pd.DataFrame  # how each original was judged by those of other folds, with `baseline`
     files: pd.Series  # clip → path of the originals
 
