@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from metaug.augmentation import store_attrs
+from metaug.augmentation.grids import PAPER_GRID
 from metaug.features.store import LogMelStore
 
 TUTORIALS = Path(__file__).parent.parent / "nbs" / "tutorials"
@@ -21,6 +22,27 @@ def pools():
 
     yield pools
     sys.path.remove(str(TUTORIALS))
+
+
+@pytest.fixture
+def cells(pools, tmp_path, monkeypatch):
+    import cells
+
+    monkeypatch.setattr(cells, "VERDICTS", tmp_path / "verdicts.parquet")
+    return cells
+
+
+@pytest.fixture
+def judged(cells):
+    "Acceptance rows of one pair of folds, and the pretrained judge's verdicts on them in a file."
+    random = np.random.default_rng(0)
+    rows = [
+        (f"{label}{clip}", label, *version) for label in "ab" for clip in range(9) for version in PAPER_GRID.samples()
+    ]
+    table = pd.DataFrame(rows, columns=["clip", "label", "deformation", "level"]).assign(test=1, valid=2)
+    said = table.assign(efficientat=random.random(len(table)) < 0.9)
+    said.drop(columns="label").sample(frac=1, random_state=1).to_parquet(cells.VERDICTS)
+    return table.assign(accepted=random.random(len(table)) < 0.7), said.efficientat
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +134,32 @@ def test_an_embedding_of_the_base_store_says_the_same_of_a_pool(pools, base, tmp
     with np.load(tmp_path / "embedding.npz") as copied:
         assert len(copied["rows"]) == 3 * 21
         assert (copied["vectors"][:, 0] == table.loc[copied["rows"]].to_numpy()).all()
+
+
+def test_both_cells_give_equally_many_of_each_class_and_deformation(cells, judged):
+    table, said = judged
+    taken = {name: getattr(cells, name).function(table, seed=0) == 1 for name in ("kept", "rejected")}
+    assert (table.accepted & said)[taken["kept"]].all() and (~table.accepted & said)[taken["rejected"]].all()
+    group, in_cells = (
+        ["label", "deformation"],
+        table.assign(kept=table.accepted & said, rejected=~table.accepted & said),
+    )
+    smaller = in_cells.groupby(group)[["kept", "rejected"]].sum().min(axis=1)
+    for rows in taken.values():
+        assert table[rows].groupby(group).size().reindex(smaller.index, fill_value=0).equals(smaller)
+    assert 0 < taken["kept"].sum() < len(table) / 2
+
+
+def test_what_a_cell_takes_does_not_depend_on_the_order_of_rows_but_on_the_seed(cells, judged):
+    table, _ = judged
+    mixed = table.sample(frac=1, random_state=3)
+    taken = pd.Series(cells.kept.function(mixed, seed=0), mixed.index).sort_index().to_numpy()
+    assert (taken == cells.kept.function(table, seed=0)).all()
+    assert (taken != cells.kept.function(table, seed=1)).any()
+
+
+def test_samples_without_a_verdict_are_refused(cells, judged):
+    table, _ = judged
+    pd.read_parquet(cells.VERDICTS).iloc[1:].to_parquet(cells.VERDICTS)
+    with pytest.raises(ValueError, match="it lacks 1"):
+        cells.kept.function(table)

@@ -3,9 +3,10 @@
     python nbs/tutorials/study2.py pools           train what the committed tables lack, then write them
     python nbs/tutorials/study2.py pools --write   only write what the cache holds already
 
-Parts: pools (a known share of wrong candidates), urbansound8k (the same on the paper's collection), cells (what the two
-judges agree on), few (few labelled recordings and many of doubtful label), harsh (harsh deformations). If interrupted, it resumes: finished trainings
-are in the cache under runs/study2, and rows in nbs/tutorials/data/study2_*.parquet are not trained again."""
+Parts: pools (a known share of wrong candidates), urbansound8k (the same on the paper's collection), cells (what the
+two judges agree on), few (few labelled recordings and many of doubtful label), harsh (harsh deformations). If
+interrupted, it resumes: finished trainings are in the cache under runs/study2, and rows in
+nbs/tutorials/data/study2_*.parquet are not trained again."""
 
 import os
 
@@ -126,17 +127,21 @@ JUDGED = ["setting", "tests", "judge", "seed", "clip", "label", "deformation", "
 VERDICTS = ["setting", "seed", "label", "deformation", "truth", "npair", "efficientat"]
 
 
+def verdicts(graph):
+    "What each judge says of each sample, for each pair of held-out folds: one column per judge."
+    by_judge = {}
+    for task in graph.stages["acceptance"]:
+        judged = pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet"))
+        by_judge.setdefault(graph.net_of[task.key], []).append(judged.set_index(["label", *cells.SAMPLE]).accepted)
+    return pd.concat({judge: pd.concat(of) for judge, of in by_judge.items()}, axis=1).reset_index()
+
+
 def verdict_rows(graph, setting):
     "How the paper's judge and the pretrained one agree: counts of samples by class, deformation, truth and verdicts."
     tasks = graph.stages["acceptance"]
     if not all(task.done(CACHE) for task in tasks):
         return pd.DataFrame(columns=[*VERDICTS, "samples"])
-    sample, by_judge = ["clip", "label", "deformation", "level", "test", "valid"], {}
-    for task in tasks:
-        judged = pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet"))
-        by_judge.setdefault(graph.net_of[task.key], []).append(judged.set_index(sample).accepted)
-    both = pd.concat({judge: pd.concat(of) for judge, of in by_judge.items()}, axis=1).reset_index()
-    both = both.merge(with_truth(open_store(CACHE, graph.store))[["clip", "deformation", "level", "truth"]])
+    both = verdicts(graph).merge(with_truth(open_store(CACHE, graph.store))[["clip", "deformation", "level", "truth"]])
     both = both.assign(setting=setting, seed=tasks[0].inputs["seed"])
     return both.groupby(VERDICTS, as_index=False).size().rename(columns={"size": "samples"})
 
@@ -171,10 +176,10 @@ def write_judged(graph, setting, part):
 class Collection(NamedTuple):
     "Hold whose clips are deformed, where recordings of no class come from, and what chooses where nothing is wrong."
 
-    clips: str
-    strangers: str
+    clips: str  # collection
+    strangers: str  # another collection
     of_no_class: tuple[str, ...]  # classes of the strangers that are like none of the clips'
-    when_gentle: tuple[str, ...]
+    when_gentle: tuple[str, ...]  # schemes that choose where nothing is wrong
     epochs: int  # of a classifier; 600 steps for ESC-10's 240 clips, some 1,300 for UrbanSound8K's 1,500
 
 
@@ -264,29 +269,19 @@ def run_pools(part, given):
 
 # ------------------------------------------------------------------ what the two judges agree on
 
-CELLS = tuple(f"cells:{name}" for name in ("kept", "rejected", "few_kept", "few_rejected", "few_bad"))
-
-
-def write_verdicts(graph):
-    "Write what the pretrained judge says of each sample for each pair of held-out folds, for the schemes of `cells`."
-    tasks = [task for task in graph.stages["acceptance"] if graph.net_of[task.key] == "efficientat"]
-    judged = pd.concat([pd.read_parquet(str(task.folder(CACHE) / "acceptance.parquet")) for task in tasks])
-    write_atomic(str(cells.VERDICTS), judged[[*cells.SAMPLE, "accepted"]].rename(columns=AS_VERDICT).to_parquet())
-
-
-AS_VERDICT = {"accepted": "efficientat"}
-
 
 def run_cells(given):
-    "With nothing wrong in the pool: train on what both judges accept, and on what they reject, in equal numbers."
+    "With nothing wrong in the pool: train on what both judges accept, and on what the metric alone rejects."
     clips, base = base_of("pools", given)
     for seed in given.seeds:
         whole, setting = pool_graph("pools", base, 0, seed), "0% wrong"
-        graph = Graph(pools.pool_key(base.store, 0, seed), base.folds, Settings(CELLS, seeds=(seed,)))
+        graph = Graph(
+            pools.pool_key(base.store, 0, seed), base.folds, Settings(("cells:kept", "cells:rejected"), seeds=(seed,))
+        )
         if not given.write and untrained(graph, setting, "cells"):
             make_base(clips, base)
             judge_pool(base, whole, 0, seed)
-            write_verdicts(whole)
+            write_atomic(str(cells.VERDICTS), verdicts(whole).to_parquet())
         train(graph, setting, "cells", given.write)
 
 
@@ -362,7 +357,7 @@ def few_tables(clips, pair, own, share, seed):
 
 
 def run_few(given):
-    """A few labelled clips a class, and the other recordings of the training folds, of which a share claims a wrong class.
+    """A few labelled clips of each class, and other recordings of training folds, of which some claim a wrong class.
     Where a class has too few clips in some folds, no metric can be learned; that is said, and the rest goes on."""
     clips = load_clips("esc10")
     folds = sorted(clips.fold.unique().tolist())
