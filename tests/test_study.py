@@ -1,4 +1,4 @@
-"The study's second part: pools of candidates of which a known share is wrong."
+"The study's second part: pools of which a known share is wrong, cells of agreement, the search for the best."
 
 import sys
 from pathlib import Path
@@ -30,6 +30,13 @@ def cells(pools, tmp_path, monkeypatch):
 
     monkeypatch.setattr(cells, "VERDICTS", tmp_path / "verdicts.parquet")
     return cells
+
+
+@pytest.fixture
+def best(pools):
+    import best
+
+    return best
 
 
 @pytest.fixture
@@ -163,3 +170,72 @@ def test_samples_without_a_verdict_are_refused(cells, judged):
     pd.read_parquet(cells.VERDICTS).iloc[1:].to_parquet(cells.VERDICTS)
     with pytest.raises(ValueError, match="it lacks 1"):
         cells.kept.function(table)
+
+
+def _tried_by(way, pair, fold, clip, deformation, label, knows):
+    "A row of predictions of one network, of the clip's class or of the other one."
+    outputs = (200, 55) if knows == (label == "a") else (55, 200)
+    clip = dict(clip=f"{fold}/{clip}", source=f"{fold}/{clip}", label=label, fold=fold)
+    network = dict(way=way, held_out="".join(map(str, sorted(pair))), seed=0, deformation=deformation)
+    return network | clip | dict(zip(("p0", "p1"), np.array(outputs, np.uint8)))
+
+
+@pytest.fixture
+def tries(best):
+    "Made-up predictions: each way by the networks of each pair of folds, which know the class in 60 to 80% of cases."
+    random = np.random.default_rng(0)
+    rows = [
+        _tried_by(way, pair, fold, clip, deformation, "ab"[clip % 2], random.random() < 0.6 + 0.1 * at)
+        for at, way in enumerate(best.WAYS)
+        for pair in best.PAIRS
+        for fold in pair
+        for clip in range(20)
+        for deformation in best.SHOWN
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_try_counts_the_clips_of_other_folds_alone(best, tries):
+    found = best.tried(tries, 2)
+    assert set(found.way) == set(best.WAYS) and len(found) == len(best.WAYS) * len(best.VIEWS)
+    for row in found.itertuples():
+        right = []
+        for pair, fold in ((("1", "2"), 1), (("2", "3"), 3)):
+            of = tries[tries.way.eq(row.way) & tries.held_out.eq("".join(pair)) & tries.fold.eq(fold)]
+            for _, clip in of.groupby("clip"):
+                seen = clip[clip.deformation.isin(best.VIEWS[row.view])]
+                mean = seen[["p0", "p1"]].mean()
+                right.append("ab"[int(mean.p1 > mean.p0)] == clip.label.iloc[0])
+        assert len(right) == 40 and row.accuracy == pytest.approx(np.mean(right))
+
+
+def test_what_is_chosen_for_a_test_fold_does_not_depend_on_its_clips(best, tries):
+    changed = tries.copy()
+    changed.loc[changed.fold.eq(2), ["p0", "p1"]] = 255 - changed.loc[changed.fold.eq(2), ["p0", "p1"]]
+    pd.testing.assert_frame_equal(best.tried(changed, 2), best.tried(tries, 2))
+    assert best.chosen(changed, 2).equals(best.chosen(tries, 2))
+    assert not best.tried(changed, 1).equals(best.tried(tries, 1))
+
+
+def _with_other_clips(cache, key, fold):
+    "A store like another, but for the log-mels of a fold."
+    known = LogMelStore.open(str(cache / "stores" / key))
+    other = LogMelStore.create(str(cache / "stores" / "other"), known.clips, attrs=store_attrs())
+    for index, clip in known.clips.iterrows():
+        samples = known.samples[known.samples["clip"].eq(clip["clip"])]
+        mels = [known.read(row) * (-1 if clip.fold == fold else 1) for row in samples.row]
+        rows = samples[["clip", "deformation", "level"]].to_dict("records")
+        other.append(index, mels, rows, list(range(len(rows))))
+    return "other"
+
+
+def test_a_network_of_the_search_does_not_depend_on_the_clips_that_it_predicts(best, base, tmp_path):
+    cache, key = base
+    inputs = dict(store=key, way="originals", held_out=[2, 3], seed=0, deformed=False, recipe="modern", epochs=1)
+    outputs = []
+    for at, store in enumerate((key, _with_other_clips(cache, key, fold=3))):
+        out = tmp_path / str(at)
+        out.mkdir()
+        best.train(inputs | dict(store=store), cache, out)
+        outputs.append(pd.read_parquet(out / "predictions.parquet").set_index(["fold", "clip"]).filter(regex=r"^p\d"))
+    assert outputs[0].loc[2].equals(outputs[1].loc[2]) and not outputs[0].loc[3].equals(outputs[1].loc[3])
