@@ -11,7 +11,7 @@ PIP_ARGS ?=
 RUN_ARGS ?= demo --out runs/demo
 TEST_ARGS ?=
 STUDY_ARGS ?=
-STUDY2 ?= pools cells few harsh urbansound8k best
+STUDY2 ?= pools cells few harsh urbansound8k eighths best
 STUDY2_ARGS ?=
 MUDA ?= muda==0.4.1
 

@@ -239,3 +239,18 @@ def test_a_network_of_the_search_does_not_depend_on_the_clips_that_it_predicts(b
         best.train(inputs | dict(store=store), cache, out)
         outputs.append(pd.read_parquet(out / "predictions.parquet").set_index(["fold", "clip"]).filter(regex=r"^p\d"))
     assert outputs[0].loc[2].equals(outputs[1].loc[2]) and not outputs[0].loc[3].equals(outputs[1].loc[3])
+
+
+def test_a_fold_is_halved_by_source(pools):
+    import study2
+
+    random = np.random.default_rng(0)
+    sources = pd.DataFrame(dict(source=np.arange(400), label=random.choice(list("abc"), 400)))
+    sources = sources.assign(fold=random.choice([1, 2, 3, 10], 400))
+    clips = sources.loc[random.integers(400, size=3000)].reset_index(drop=True)
+    halved = study2.in_eight(clips)
+    assert (halved.groupby("source").fold.nunique() == 1).all() and set(halved.fold) == set(range(1, 9))
+    assert ((halved.fold - 1) // 2 == clips.fold.map({1: 0, 2: 1, 3: 2, 10: 3})).all()
+    sizes = halved.groupby([clips.fold, "label", "fold"]).size().unstack().to_numpy()
+    pairs = sizes[~np.isnan(sizes)].reshape(-1, 2)
+    assert (np.abs(pairs[:, 0] - pairs[:, 1]) < 0.35 * pairs.sum(axis=1)).all()
