@@ -347,7 +347,7 @@ def run_settings(data, settings, setting, part, write_only):
 def run_harsh(given):
     "The grid of harsh deformations alone, and with the paper's; without candidates both are the pools' `none`."
     for candidates in (("harsh",), ("paper", "harsh")):
-        settings = Settings(("brute", *CHOOSING), candidates=candidates, seeds=given.seeds)
+        settings = Settings(("brute", *CHOOSING), candidates=candidates, seeds=given.seeds, valid_folds=1)
         run_settings("esc10", settings, "+".join(candidates), "harsh", given.write)
 
 
