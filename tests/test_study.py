@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -254,3 +255,20 @@ def test_a_fold_is_halved_by_source(pools):
     sizes = halved.groupby([clips.fold, "label", "fold"]).size().unstack().to_numpy()
     pairs = sizes[~np.isnan(sizes)].reshape(-1, 2)
     assert (np.abs(pairs[:, 0] - pairs[:, 1]) < 0.35 * pairs.sum(axis=1)).all()
+
+
+def test_the_way_chosen_for_a_fold_is_trained_on_the_four_others(best, tries, tmp_path, monkeypatch):
+    import study2
+
+    done = []
+    monkeypatch.setattr(study2, "CACHE", tmp_path)
+    monkeypatch.setattr(study2, "known_rows", lambda name: tries)
+    monkeypatch.setattr(study2, "load_clips", lambda name: None)
+    monkeypatch.setattr(study2, "store_key", lambda clips, making: "store")
+    monkeypatch.setattr(study2, "prepare_store", lambda *args, **kwargs: None)
+    monkeypatch.setattr(study2, "run_tasks", lambda tasks, *args, **kwargs: done.extend(tasks))
+    study2.run_best(SimpleNamespace(write=False, seeds=(0, 1)))
+    assert len({task.key for task in done}) == 10  # the tries are in the table
+    for task in done:
+        (fold,) = task.inputs["held_out"]
+        assert task.inputs["way"] == best.chosen(tries, fold).way

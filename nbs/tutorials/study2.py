@@ -445,8 +445,8 @@ def run_best(given):
         prepare_store(clips, making, cache=CACHE)
     tries = [best.task_of(store, way, pair, 0) for way in best.WAYS for pair in best.PAIRS]
     rows = train_best(tries, "tries", given.write)
-    choices = [best.chosen(rows, test) for test in best.FOLDS]
-    final = [best.task_of(store, of.way, [of.test], seed) for seed in given.seeds for of in choices]
+    way_of = {test: best.chosen(rows, test).way for test in best.FOLDS}
+    final = [best.task_of(store, way, [test], seed) for seed in given.seeds for test, way in way_of.items()]
     train_best(final, "on four folds", given.write)
 
 
