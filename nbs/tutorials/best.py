@@ -109,9 +109,9 @@ def chosen(rows, test):
     return table.sort_values(["accuracy", "way_at", "view_at"], ascending=[False, True, True]).iloc[0]
 
 
-def test_predictions(rows):
-    "Predict each official fold by the networks of its way, averaged over seeds."
+def official_predictions(rows):
+    "Predict each official fold by the networks of its way, averaged over seeds; leaves out folds that have none yet."
     choices = [chosen(rows, test) for test in FOLDS]
     of_fold = [rows[rows.held_out.eq(str(choice.test)) & rows.way.eq(choice.way)] for choice in choices]
-    parts = [predicted(of, VIEWS[choice["view"]]) for of, choice in zip(of_fold, choices) if len(of)]
+    parts = [predicted(of, VIEWS[choice["view"]]) for of, choice in zip(of_fold, choices)]
     return pd.concat(parts, ignore_index=True)

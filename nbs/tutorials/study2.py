@@ -48,6 +48,12 @@ def known_rows(name):
     return pd.read_parquet(file) if file.exists() else None
 
 
+def known_keys(name, on):
+    "What tells apart the rows of an earlier run, as tuples."
+    rows = known_rows(name)
+    return set() if rows is None else set(rows[on].drop_duplicates().itertuples(index=False, name=None))
+
+
 def write_rows(name, rows, on):
     "Put rows into a committed table; they replace those of the same kind."
     earlier = known_rows(name)
@@ -92,8 +98,7 @@ def classifier_rows(graph, setting):
 
 def untrained(graph, setting, part):
     "Classifiers whose rows are neither in the committed table nor in the cache."
-    earlier = known_rows(part)
-    known = set() if earlier is None else set(earlier[ARM].drop_duplicates().itertuples(index=False, name=None))
+    known = known_keys(part, ARM)
     wanted = {
         task.key: task
         for (arm, test, valid), task in in_both_roles(graph).items()
@@ -281,12 +286,15 @@ def in_eight(clips):
     return clips.assign(fold=clips.source.map(fold_of))
 
 
+NET = ["folds", "without", "seed"]  # what a metric net's rows are told by
+
+
 def net_rows(tasks, clips, name):
     "How many unheard originals each finished net recognises, and from how many clips it has learned."
     for task in tasks:
         if task.done(CACHE):
             excluded = task.inputs["excluded"]
-            told = dict(folds=name, without=str(excluded), seed=task.inputs["seed"])
+            told = dict(zip(NET, (name, str(excluded), task.inputs["seed"])))
             learned = int((~clips.fold.isin(excluded)).sum())
             yield pd.read_parquet(str(task.folder(CACHE) / "quality.parquet")).assign(**told, learned_from=learned)
 
@@ -302,13 +310,15 @@ def run_eighths(given):
     split = checked_clips(str(file), settings)
     graph = Graph(store_key(split, settings.making), sorted(split.fold.unique().tolist()), settings)
     nets = [graph.net("npair", excluded, seed) for excluded in ({1, 2, 3}, {5, 6, 7}) for seed in given.seeds]
-    if not given.write:
+    known = known_keys("nets", NET)
+    missing = [net for net in nets if ("eight", str(net.inputs["excluded"]), net.inputs["seed"]) not in known]
+    if missing and not given.write:
         make_base(clips, base)
         prepare_store(split, settings.making, cache=CACHE)
-        run_tasks(nets, CACHE, name="nets of five eighths", jobs=-1, progress=True)
+        run_tasks(missing, CACHE, name="nets of five eighths", jobs=-1, progress=True)
     rows = [*net_rows(base.stages["metric nets"], originals, "four"), *net_rows(nets, split, "eight")]
     if rows:
-        write_rows("nets", pd.concat(rows, ignore_index=True), ["folds", "without", "seed", "fold"])
+        write_rows("nets", pd.concat(rows, ignore_index=True), [*NET, "fold"])
 
 
 # ------------------------------------------------------------------ what the two judges agree on
@@ -424,13 +434,14 @@ def run_few(given):
 # ------------------------------------------------------------------ the best classifier from scratch
 
 
-def train_best(tasks, name, write_only):
+def train_best(tasks, name, clips, write_only):
     "Train the networks that the table lacks, and put what is finished into the table; gives the table."
-    earlier = known_rows("best")
-    known = set() if earlier is None else set(earlier[best.KEY].drop_duplicates().itertuples(index=False, name=None))
+    known = known_keys("best", best.KEY)
     todo = [task for task in tasks if best.told(task) not in known and not task.done(CACHE)]
     try:
-        run_tasks([] if write_only else todo, CACHE, name=f"best: {name}", jobs=-1, progress=True)
+        if todo and not write_only:
+            prepare_store(clips, Settings().making, cache=CACHE)
+            run_tasks(todo, CACHE, name=f"best: {name}", jobs=-1, progress=True)
     finally:
         if rows := [best.rows_of(task, CACHE) for task in tasks if task.done(CACHE)]:
             write_rows("best", pd.concat(rows, ignore_index=True), best.KEY)
@@ -438,16 +449,17 @@ def train_best(tasks, name, write_only):
 
 
 def run_best(given):
-    "Try each way, choose for each test fold, and train what was chosen on the four other folds."
-    clips, making = load_clips("esc10"), Settings().making
-    store = store_key(clips, making)
-    if not given.write:
-        prepare_store(clips, making, cache=CACHE)
+    "Try each way, choose for each test fold, train what was chosen on the four other folds, and say what comes out."
+    clips = load_clips("esc10")
+    store = store_key(clips, Settings().making)
     tries = [best.task_of(store, way, pair, 0) for way in best.WAYS for pair in best.PAIRS]
-    rows = train_best(tries, "tries", given.write)
+    rows = train_best(tries, "tries", clips, given.write)
+    if rows is None:
+        return print("best: nothing is trained yet, so there is nothing to write")
     way_of = {test: best.chosen(rows, test).way for test in best.FOLDS}
     final = [best.task_of(store, way, [test], seed) for seed in given.seeds for test, way in way_of.items()]
-    train_best(final, "on four folds", given.write)
+    found = best.official_predictions(train_best(final, "on four folds", clips, given.write))
+    print(f"best: {found.correct.sum()} of {len(found)} test clips are recognised")
 
 
 def numbers(text):
