@@ -110,7 +110,7 @@ def chosen(rows, test):
 
 
 def official_predictions(rows):
-    "Predict each official fold by the networks of its way, averaged over seeds; leaves out folds that have none yet."
+    "Predict each official fold by the networks of its way, averaged over seeds; a fold that has none yet is left out."
     choices = [chosen(rows, test) for test in FOLDS]
     of_fold = [rows[rows.held_out.eq(str(choice.test)) & rows.way.eq(choice.way)] for choice in choices]
     parts = [predicted(of, VIEWS[choice["view"]]) for of, choice in zip(of_fold, choices)]
