@@ -372,7 +372,7 @@ def test_sounds_from_elsewhere_are_read_like_clips(originals, found):
         "1 files of found can't be read",
         "same sound as an original",
         "originals lack (bird)",
-        "nobody can know",
+        "nothing shows",
     ):
         assert part in said
     again = gather(read_candidates(str(found)), clips, data=originals)
@@ -414,6 +414,38 @@ def test_a_table_names_parents_sources_and_folds(originals, found, tmp_path):
             gather(read_candidates(str(table)), clips)
 
 
+@pytest.mark.parametrize(
+    "head, file",
+    [
+        ("path;label;clip;fold", "found/low/r0.wav"),
+        ("file_name,label,clip,fold", "found/low/r0.wav"),
+        ("Path,Label,Clip,Fold", "found/low/r0.wav"),
+        ("path,label,clip,fold", r"found\low\R0.wav"),
+        ("path,label,clip,fold", "parquet"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_descent_is_read_from_any_table_that_names_sounds(originals, found, tmp_path, head, file, encoding):
+    "Whoever writes a table in another way must not lose the parents, and with them the folds."
+    clips, table = load_clips(originals), tmp_path / "made.csv"
+    separator = ";" if ";" in head else ","
+    if file == "parquet":
+        table = tmp_path / "made.parquet"
+        rows = [("found/low/r0.wav", "low", "low/31", 3)]
+        pd.DataFrame(rows, columns=head.split(",")).to_parquet(table)
+    else:
+        table.write_text(f"{head}\n{separator.join([file, 'low', 'low/31', '3'])}\n", encoding=encoding)
+    (made,) = gather(read_candidates(str(table)), clips).rows.itertuples()
+    assert (made.parent, made.source, made.fold) == ("low/31", "low/31", 3)
+
+
+def test_a_note_names_classes_not_folders(originals, found, tmp_path):
+    table = tmp_path / "made.csv"
+    pd.DataFrame(dict(path=["found/low/r0.wav", "found/bird/b.wav"], label=["low", "cat"])).to_csv(table, index=False)
+    notes = gather(read_candidates(str(table)), load_clips(originals)).notes
+    assert "1 of made have a label that the originals lack (cat) and are left out" in notes[0]
+
+
 def test_the_time_of_reading_many_does_not_count_what_is_done_once(monkeypatch):
     from metaug.augmentation import candidates
 
@@ -444,7 +476,7 @@ def test_select_copies_what_it_accepts(originals, found, tmp_path):
     how = ["--candidates", str(found), "--judge", "npair", "--k", "3", "--epochs", "2", "--jobs", "1"]
     done = CliRunner().invoke(main, ["select", str(originals), "--out", str(out), *how])
     assert done.exit_code == 0, done.output
-    assert "nobody can know" in done.output
+    assert "name no parent: nothing shows that they were not made from clips" in done.output
     manifest = curation.read_manifest(out)
     kept = manifest[manifest.deformation.eq("found")]
     assert len(manifest) - len(kept) == 16 and len(kept)
@@ -456,6 +488,7 @@ def test_select_copies_what_it_accepts(originals, found, tmp_path):
         assert (out / row.path).read_bytes() == source.read_bytes() and row.path.endswith(source.suffix)
         notes = json.loads((out / row.path).with_suffix(".jams").read_text())["sandbox"]["metaug"]
         assert notes["maker"] == "found" and json.loads(row.parameters)["maker"] == "found"
+    assert len(pd.read_csv(curation.audio_folder(out))) == len(manifest)  # with sounds that are no FLAC
     assert (out / "report.html").stat().st_size > 10_000
     refused = CliRunner().invoke(main, ["select", str(originals), "--out", str(found / "out"), *how])
     assert refused.exit_code == 2 and "lies inside the folder of sounds" in refused.output
@@ -752,5 +785,12 @@ def test_the_experiments_notebook_takes_what_a_run_has():
         "harsh",
         "found.csv",
     )
+    for wrong, why in (
+        (dict(fold="1,2"), "fold must be one test fold, got '1,2'"),
+        (dict(epochs=2.7), "epochs must be a whole number, got 2.7"),
+        (dict(k=5.9), "k must be a whole number or several, got 5.9"),
+    ):
+        with pytest.raises(InputError, match=why):
+            run_settings(**parameters | wrong)
     used = "".join("".join(c["source"]) for c in cells)
     assert "candidates=candidates" in used and "per_clip=per_clip" in used

@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from .grids import GRIDS, Deformation, Grid, check_grid, read_grid, union
 from ..core.checks import InputError, at_least
 from ..core.plugins import import_named
 from ..datasets.clips import load_clips
 from ..datasets.facts import copies_as_one_source, file_facts
+from ..datasets.layouts import files_as_path
+from ..datasets.tables import FileFinder, read_table
 
 # %% ../../nbs/augmentation/candidates.ipynb #b3b85622
 class Candidates(NamedTuple):
@@ -104,26 +105,20 @@ class Gathered(NamedTuple):
     notes: tuple[str, ...]  # what a person should hear
 
 
-_OF_DESCENT = ("path", "clip", "fold")  # columns
+_OF_DESCENT = dict(parent="clip", fold="fold")  # what is said of descent → column that says it
 
 
 def _descent(path):
-    "What a table says of parents and folds, by whole path; a folder says nothing."
+    "What a table says of parents and folds, by whole path; a folder or a published table says nothing."
     path = Path(os.path.abspath(os.path.expanduser(path)))
-    if path.is_dir():
-        return pd.DataFrame(columns=["parent", "fold"])
-    if path.suffix.lower() == ".parquet":
-        names = [name for name in _OF_DESCENT if name in pq.read_schema(path).names]
-        table = pq.read_table(path, partitioning=None, columns=names).to_pandas(ignore_metadata=True)
-        table = table.astype(object).where(table.notna(), "").astype(str)
-    else:
-        how = dict(dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        table = pd.read_csv(path, usecols=lambda name: name in _OF_DESCENT, **how)
-    if "path" not in table:
-        return pd.DataFrame(columns=["parent", "fold"])
-    table.index = [os.path.abspath(path.parent / name) for name in table.path]
-    table = table.rename(columns=dict(clip="parent")).reindex(columns=["parent", "fold"], fill_value="")
-    return table[~table.index.duplicated()]
+    rows = pd.DataFrame() if path.is_dir() else files_as_path(read_table(path))
+    if not {"path", "label"} <= set(rows):
+        return pd.DataFrame(columns=list(_OF_DESCENT))
+    finder = FileFinder(path.parent)
+    where = [os.path.abspath(finder.find(name)) for name in rows.path]
+    said = {name: rows[column].to_numpy() if column in rows else "" for name, column in _OF_DESCENT.items()}
+    said = pd.DataFrame(said, index=where)
+    return said[~said.index.duplicated()]
 
 
 def _read_one(path, maker, strict):
@@ -174,7 +169,7 @@ def _reading_time(rows, tell):
 
 
 def _usable(rows, clips, strict):
-    "Rows that are whole, of a known class and no original; what is to be said of the others, as `why: clip`."
+    "Rows that are whole, of a known class and no original; the others, with `why`."
     facts = file_facts(rows)
     alike = clips[clips.seconds.round(3).isin(set(rows.seconds.round(3)))]  # no other can be the same sound
     originals = set(file_facts(alike).fingerprint) if len(alike) else set()
@@ -188,23 +183,22 @@ def _usable(rows, clips, strict):
         if strict and name != "are the same sound as an original":
             about = first.problem or f"label {first.label} is none of the originals'"
             raise InputError(f"{first.path}: {about}")
-    return facts[why == ""], pd.Series(why, rows["clip"])
+    return facts[why == ""], facts[why != ""].assign(why=why[why != ""])
 
 
-def _notes(maker, rows, left_out, why):
-    "What a person should hear of a collection."
+def _notes(maker, rows, left_out, unfit):
+    "What a person should hear of a collection; `left_out` could not be opened, `unfit` say why they can't be judged."
     notes = (
         [f"{len(left_out)} files of {maker} can't be read and are left out, first {left_out[0]}"] if left_out else []
     )
-    for name, of in why[why.ne("")].groupby(why):
-        labels = sorted({clip.split("/")[1] for clip in of.index}) if "label" in name else []
+    for why, of in unfit.groupby("why"):
+        labels = sorted(set(of.label)) if "label" in why else []
         names = f" ({', '.join(labels[:5])}{' …' if len(labels) > 5 else ''})" if labels else ""
-        notes.append(f"{len(of)} of {maker} {name}{names} and are left out, first {of.index[0]}")
+        notes.append(f"{len(of)} of {maker} {why}{names} and are left out, first {of['clip'].iloc[0]}")
     alone = int(rows.parent.eq("").sum())
     if alone:
         notes.append(
-            f"{alone} of {maker} name no parent: nobody can know whether what made or found them has heard the clips "
-            "that they will help to classify"
+            f"{alone} of {maker} name no parent: nothing shows that they were not made from clips that you test on"
         )
     return notes
 
@@ -274,9 +268,9 @@ def gather(
         _refuse_originals(path, clips, data)
         read, left_out = _read_one(path, maker, strict)
         _reading_time(read, tell)
-        usable, why = _usable(read, clips, strict)
+        usable, unfit = _usable(read, clips, strict)
         rows.append(usable)
-        notes += _notes(maker, usable, left_out, why)
+        notes += _notes(maker, usable, left_out, unfit)
     columns = ["clip", "path", "label", "fold", "source", "seconds", "maker", "parent"]
     if not sum(map(len, rows)):
         if found.collections and not found.grid.names:

@@ -214,7 +214,7 @@ _UNREAD = {
         "further labels are not read, a clip has one",
     ),
 }
-_KNOWN = {*_OTHER_WORDS, *_ALIKE_WORDS, *_UNREAD, *_SPLIT, *"esc10 take classid target".split()}
+_KNOWN = {*_OTHER_WORDS, *_ALIKE_WORDS, *_UNREAD, *_SPLIT, *"esc10 take classid target clip".split()}
 
 
 def _plain(name):
