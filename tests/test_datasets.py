@@ -1553,6 +1553,33 @@ def test_folds_are_drawn_as_if_unusable_files_were_not_there(tmp_path, copies):
     assert before[0].equals(after[0]) and before[1].equals(after[1])
 
 
+def test_copies_of_a_recording_are_in_one_fold(tmp_path):
+    "Whether for a selection or a run: a copy in training would give the tested clip away."
+    for label, pitch in dict(cat=300, dog=600).items():
+        for i in range(10):
+            put(tmp_path / label / f"{i}.wav", sine(8000, 0.2, pitch + 20 * i))
+            shutil.copy(tmp_path / label / f"{i}.wav", tmp_path / label / f"copy{i}.wav")
+    assert load_clips(tmp_path).groupby("label").fold.nunique().eq(5).all()
+    clips = datasets.usable(load_clips(tmp_path))
+    number = clips["clip"].str.replace("copy", "")
+    assert clips.groupby(number)[["fold", "source"]].nunique().eq(1).all(axis=None) and clips.fold.nunique() == 5
+    clips[["path", "label"]].assign(fold=np.arange(len(clips)) % 4 + 1).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.warns(UserWarning, match=r"clips have copies in another fold.*first cat/0 and cat/copy0"):
+        given = datasets.usable(load_clips(tmp_path / "t.csv"))
+    assert given.equals(load_clips(tmp_path / "t.csv"))  # what somebody has given is kept
+
+
+def test_folds_are_drawn_again_as_they_were_drawn(tmp_path):
+    for number, label in enumerate(("cat", "dog")):
+        for i in range(9):
+            put(tmp_path / label / f"{i}.wav", sine(8000, 0.2, 300 * (number + 1) + 20 * i))
+    put(tmp_path / "cat" / "bad.wav", np.full(1600, np.nan), subtype="FLOAT")
+    with pytest.warns(UserWarning, match="1 of 19 files can't be used"):
+        before = datasets.usable(load_clips(tmp_path, n_folds=3, seed=4))
+    (tmp_path / "cat" / "bad.wav").unlink()
+    assert before.equals(load_clips(tmp_path, n_folds=3, seed=4))
+
+
 @pytest.mark.parametrize("column", ["cv", "outer_fold", "Fold #", "fold assignment", "split_id"])
 def test_columns_that_may_be_folds_are_named(tmp_path, column):
     table(tmp_path).assign(**{column: [1, 2, 3, 1] * 2}).to_csv(tmp_path / "t.csv", index=False)

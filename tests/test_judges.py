@@ -473,3 +473,15 @@ def test_a_forecast_measures_a_judge_in_one_thread_as_workers_use_it(sounds, own
     finally:
         torch.set_num_threads(before)
     assert told.stage.tolist() == ["deform", "judge", "write report"]
+
+
+@pytest.mark.parametrize("judge", ["efficientat", "npair"])
+def test_a_forecast_counts_candidates_from_elsewhere(sounds, monkeypatch, judge):
+    monkeypatch.setattr(finding, "_embedding_seconds", lambda *_: 60.0)
+    monkeypatch.setattr(finding, "training_rate", lambda: 1 / 60)
+    found = find(sounds)
+    more = pd.concat([found.clips] * 50).assign(seconds=5.0)
+    stage = "judge" if judge == "efficientat" else "learn metrics"
+    how = dict(judge=judge, epochs=1, audio=False, report=False, jobs=1)
+    alone, both = (forecast(found, found_sounds=s, **how).set_index("stage").minutes[stage] for s in (None, more))
+    assert both - alone > 0.1 * len(more)

@@ -20,8 +20,8 @@ from ..core.checks import InputError
 from ..core.constants import FRAME, SAMPLE_RATE
 from ..core.process import one_thread
 from .parts import SCORINGS, default_epochs, judgeable
-from ..datasets.clips import load_clips, make_folds
-from ..datasets.facts import copies_as_one_source, file_facts, findings
+from ..datasets.clips import load_clips
+from ..datasets.facts import drawn_again, file_facts, findings
 from ..features.mel import patch_starts
 from ..judging.embeddings import embed_versions, is_fixed
 from ..learning.classification import training_rate
@@ -47,21 +47,6 @@ class Found(NamedTuple):
         for name, count in found.items():
             row = self.findings[self.findings.finding.eq(name)].iloc[0]
             yield f"  {count} {name}: {' '.join(row['clip'].split())} ({row.detail}){' …' if count > 1 else ''}"
-
-# %% ../../nbs/curation/finding.ipynb #ee8755df
-def _drawn_again(facts, folds, seed):
-    """The same clips with copies of a recording in one fold, unless all are copies of one; files that can't be used
-    change no fold of the others."""
-    left = facts[facts.problem.eq("")]
-    source = copies_as_one_source(left)
-    if source.nunique() > 1:
-        left = left.assign(source=source)
-    if len(left) == len(facts) and left.source.equals(facts.source):
-        return facts
-    facts = facts.copy()
-    facts.loc[left.index, "source"] = left.source
-    facts.loc[left.index, "fold"] = make_folds(left, n_folds=folds, seed=seed, check=False)
-    return facts
 
 # %% ../../nbs/curation/finding.ipynb #2b01a4b6
 def find(
@@ -91,7 +76,7 @@ def find(
         first = f"{facts.path.iloc[0]}: {facts.problem.iloc[0]}"
         raise InputError(f"{source}: none of {len(facts)} clips can be read whole, first {first}")
     if clips.attrs["made_folds"]:
-        facts = _drawn_again(facts, folds, seed)
+        facts = drawn_again(facts)
     clips = facts.loc[~bad, list(clips)].reset_index(drop=True)
     clips.attrs = {}
     return Found(str(source), clips, findings(facts), judgeable(clips))
@@ -143,16 +128,18 @@ def forecast(
     clips, jobs = found.clips, joblib.effective_n_jobs(jobs)
     making = Making(engine, 0, background, grid)
     deforming, sounding, size = _calibrate(clips, making)
-    more, more_seconds = (0, 0.0) if found_sounds is None else (len(found_sounds), found_sounds.seconds.sum())
-    seconds, samples = clips.seconds.sum(), len(clips) * grid.versions + more
-    rows = {"deform": (f"{samples} samples", deforming * (seconds + more_seconds / grid.versions) / jobs)}
+    more = pd.Series(dtype=float) if found_sounds is None else found_sounds.seconds  # of candidates from elsewhere
+    seconds, samples = clips.seconds.sum(), len(clips) * grid.versions + len(more)
+    through = seconds + more.sum() / grid.versions  # rates are for all versions of a second
+    rows = {"deform": (f"{samples} samples", deforming * through / jobs)}
     if is_fixed(judge):
-        rows["judge"] = (f"{samples} samples", _embedding_seconds(clips, making, judge) * seconds / jobs)
+        rows["judge"] = (f"{samples} samples", _embedding_seconds(clips, making, judge) * through / jobs)
     else:
         epochs, nets = epochs or default_epochs(len(clips), judge), max(1, len(found.parts))
         patches = sum(_part_patches(clips, part, labels, epochs, grid) for part, labels in found.parts.items())
+        patches += _cut_patches(more).sum() / 3  # each is judged once
         rows["learn metrics"] = (f"{nets} nets, {int(patches)} patches", patches / training_rate() / min(jobs, nets))
-    sounds = sounding * (seconds * (grid.versions - 1) + more_seconds) / jobs  # of all deformed samples
+    sounds = sounding * (seconds * (grid.versions - 1) + more.sum()) / jobs  # of all deformed samples
     if audio:
         rows["write sound"] = (f"at most {samples} files", sounds)
     if report:
@@ -163,10 +150,15 @@ def forecast(
     )
 
 
+def _cut_patches(seconds):
+    "How many patches are cut from sounds of so many seconds."
+    return seconds.map(lambda s: len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))))
+
+
 def _part_patches(clips, part, labels, epochs, grid):
     "Patches that a net goes through; scored and judged ones count a third."
     able = clips[clips.label.isin(labels)]
-    cut = able.seconds.map(lambda s: len(patch_starts(max(1, int(s * SAMPLE_RATE / FRAME)))))
+    cut = _cut_patches(able.seconds)
     held_out = cut[able.fold.eq(part)].sum()
     seen = min(epochs, SCORINGS) * held_out + grid.versions * held_out + cut.sum()
     return epochs * able.fold.ne(part).sum() + seen / 3

@@ -324,6 +324,7 @@ def load_clips(
     _warn_of(collection, source)
     problems = [dict(path=path, reason=reason) for path, reason in collection.problems]
     clips = collection.clips
-    clips.attrs.update(problems=problems, loose=collection.loose, made_folds=collection.made_folds)
+    drawn = dict(n_folds=n_folds, seed=seed) if collection.made_folds else {}  # how the folds were drawn, if they were
+    clips.attrs.update(problems=problems, loose=collection.loose, made_folds=drawn)
     clips.attrs.update(notes=collection.notes, passed_over=collection.passed_over)
     return clips

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NEAR_SILENT', 'CLIPPED', 'OFF_ZERO', 'VERY_SHORT', 'file_facts', 'unusable', 'usable', 'findings',
-           'copies_as_one_source']
+           'copies_as_one_source', 'drawn_again']
 
 # %% ../../nbs/datasets/facts.ipynb #71d8336d
 import hashlib
@@ -163,22 +163,25 @@ def usable(
 ) -> pd.DataFrame:  # clips table of the files that can be used, with the others in `attrs["problems"]`
     """Leave out files that cannot be used, with a warning, before any work.
 
-    Folds that `load_clips` drew are drawn again without them, so that all is as if they had been removed before.
-    Raises `InputError` if `strict`, or if none is left.
+    Folds that `load_clips` drew are drawn again as `drawn_again` says. Where folds are given, copies of a recording in
+    two of them are warned of. Raises `InputError` if `strict`, or if none is left.
     """
-    bad = unusable(clips, progress=progress)
-    if not bad:
-        return clips
-    path, reason = bad[0]
-    others = f" (and {len(bad) - 1} more of {len(clips)} files can't be used)" if len(bad) > 1 else ""
-    if strict or len(bad) == len(clips):
-        raise InputError(f"{path}: {reason}{others}")
-    said = f"{len(bad)} of {len(clips)} files can't be used and are left out, first {path}: {reason}"
-    warnings.warn(said, stacklevel=2)
-    left = clips[~clips.path.isin([path for path, _ in bad])].reset_index(drop=True)
-    problems = [dict(path=path, reason=reason) for path, reason in bad]
+    facts = file_facts(clips, progress=progress)
+    bad = facts[facts.problem.ne("")]
+    if len(bad):
+        first = f"{bad.path.iloc[0]}: {bad.problem.iloc[0]}"
+        if strict or len(bad) == len(clips):
+            others = f" (and {len(bad) - 1} more of {len(clips)} files can't be used)" if len(bad) > 1 else ""
+            raise InputError(first + others)
+        warnings.warn(f"{len(bad)} of {len(clips)} files can't be used and are left out, first {first}", stacklevel=2)
+    if clips.attrs.get("made_folds"):
+        facts = drawn_again(facts)
+    else:
+        _warn_of_copies(facts)
+    left = facts.loc[facts.problem.eq(""), list(clips)].reset_index(drop=True)
+    problems = [dict(path=path, reason=reason) for path, reason in zip(bad.path, bad.problem)]
     left.attrs = clips.attrs | dict(problems=[*clips.attrs.get("problems", []), *problems])
-    return left.assign(fold=make_folds(left, check=False)) if clips.attrs.get("made_folds") else left
+    return left
 
 # %% ../../nbs/datasets/facts.ipynb #2507ae04
 NEAR_SILENT = -60  # dB under full scale, mean over the clip
@@ -265,3 +268,33 @@ def copies_as_one_source(
     source, sound = pd.factorize(facts.source)[0], pd.factorize(facts.fingerprint.fillna(facts.source))[0]
     links = coo_array((np.ones(n), (source, n + sound)), shape=(2 * n, 2 * n))
     return facts.source.groupby(connected_components(links, directed=False)[1][source]).transform("first")
+
+# %% ../../nbs/datasets/facts.ipynb #c0b1e5a2
+def drawn_again(
+    facts: pd.DataFrame,  # what `file_facts` gives, of clips whose folds `load_clips` drew
+) -> pd.DataFrame:  # the same, with other sources and folds
+    """Draw folds again, by the same seed, so that copies of a recording are in one, unless all are copies of one; files
+    that cannot be used change no fold of the others."""
+    left = facts[facts.problem.eq("")]
+    source = copies_as_one_source(left)
+    if source.nunique() > 1:
+        left = left.assign(source=source)
+    if len(left) == len(facts) and left.source.equals(facts.source):
+        return facts
+    facts = facts.copy()
+    facts.loc[left.index, "source"] = left.source
+    facts.loc[left.index, "fold"] = make_folds(left, **facts.attrs["made_folds"], check=False)
+    return facts
+
+
+def _warn_of_copies(facts):
+    "Warn of copies in two folds that somebody has given: they are kept as they are."
+    left = facts[facts.problem.eq("")]
+    torn = left[left.groupby("fingerprint").fold.transform("nunique").gt(1)]
+    if len(torn):
+        a, b, *_ = torn[torn.fingerprint.eq(torn.fingerprint.iloc[0])].drop_duplicates("fold")["clip"]
+        warnings.warn(
+            f"{len(torn)} clips have copies in another fold, so that training sees a part of what is tested; "
+            f"first {a} and {b}",
+            stacklevel=3,
+        )
