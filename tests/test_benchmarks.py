@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from metaug.benchmarks import Fact, Missing, SelfTimed, Timing, alternate, bench
 from metaug.benchmarks import pairs as pairs_room
 from metaug.benchmarks import sound as sound_room
 from metaug.benchmarks import training as training_room
+from metaug.benchmarks.timing import _plot_growth
 from metaug.cli import main
 from metaug.metric import rank_loss
 
@@ -38,6 +40,15 @@ def whole(quick):
 def pairs(monkeypatch):
     monkeypatch.setattr(pairs_room, "PAIRS", {"missing": missing, "whole": whole})
     return ("missing", "whole")
+
+
+def test_every_growth_has_a_curve():
+    whats = [f"work {i}" for i in range(6)]
+    facts = pd.DataFrame([Fact("growth", what, 1.0, "s", clips=clips) for what in whats for clips in (1, 2)])
+    figure, ax = plt.subplots()
+    _plot_growth(ax, facts)
+    assert [line.get_label() for line in ax.lines] == whats
+    plt.close(figure)
 
 
 def test_neighbours_are_compared():

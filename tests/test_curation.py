@@ -642,6 +642,28 @@ def test_the_folder_holds_what_people_decided(decided):
     assert files_of(after.out) == named and len(before - named) == 2 and len(named - before) == 2
 
 
+def test_a_selection_that_is_interrupted_while_it_changes_is_not_finished(made, tmp_path, monkeypatch):
+    "Its files are no longer those of the old manifest."
+    from metaug.curation import selecting
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    how = QUICK | dict(cache=made.out / ".metaug-cache")
+    first = select(made.found, tmp_path / "out", **how)
+    out = first.acceptance[first.acceptance.accepted].iloc[[0]].assign(decision="reject")
+    out[["clip", "deformation", "level", "decision"]].to_csv(tmp_path / "ears.csv", index=False)
+    monkeypatch.setattr(selecting, "_write_all_sounds", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        select(made.found, first.out, overrule=tmp_path / "ears.csv", **how)
+    with pytest.raises(InputError, match="no finished selection"):
+        read_manifest(first.out)
+    monkeypatch.undo()
+    again = select(made.found, first.out, overrule=tmp_path / "ears.csv", **how)
+    assert len(again.manifest) == len(first.manifest) - 1
+    assert all((first.out / path).is_file() for path in read_manifest(first.out).path)
+
+
 def test_without_the_table_the_judge_decides_again(made, decided):
     _, after, _, _ = decided
     again = select(made.found, after.out, **QUICK, cache=made.out / ".metaug-cache")

@@ -31,6 +31,7 @@ from metaug.experiment import (
     Task,
     check,
     digest,
+    embedding_of,
     run_task,
     experiment,
     learn_classifier,
@@ -38,6 +39,7 @@ from metaug.experiment import (
     reasons,
     store_key,
 )
+from metaug.experiment.settings import settings_from_anywhere
 from metaug.experiment.work import _training_samples, _load, _originals, _seed
 from metaug.metric import learn_metric
 from metaug.selection import SCHEMES, Scheme, get_scheme
@@ -105,6 +107,27 @@ def test_a_scheme_that_one_process_knows_is_refused(small, monkeypatch):
     )
     with pytest.raises(InputError, match="scheme mine is known to this process only"):
         check(load_clips(small), SMALL._replace(schemes=("none", "mine")))
+
+
+def test_numbers_of_numpy_are_numbers(small):
+    "Folds often come from a table; a task's key is JSON, which knows no other numbers than Python's."
+    folds = tuple(load_clips(small).fold.unique()[:2])
+    given = SMALL._replace(folds=folds, seeds=tuple(np.arange(1)), k=[np.int64(3)], epochs=np.int64(1))
+    settings = settings_from_anywhere(given)
+    check(load_clips(small), settings)
+    assert settings == SMALL._replace(folds=tuple(map(int, folds)))
+    assert {type(v) for v in (*settings.folds, *settings.seeds, *settings.k, settings.epochs)} == {int}
+    assert Graph("s", [1, 2, 3, 4], settings).stages["classifiers"][0].key
+
+
+def test_an_embedding_that_was_not_made_is_refused(outcome):
+    stages = {stage: list(tasks) for stage, tasks in outcome.graph.stages.items()}
+    for asked in (dict(k=5), dict(seed=7), dict(part=1)):
+        with pytest.raises(InputError, match="the run has judged no sample with net npair, test 1, valid 2"):
+            embedding_of(outcome, **dict(test=1, valid=2, part=3, k=3) | asked)
+    assert outcome.graph.stages == stages
+    points, samples = embedding_of(outcome, test=2, valid=1, part=3, k=3)
+    assert len(points) == len(samples) and samples.accepted[samples.role.eq("judged")].notna().all()
 
 
 def test_only_what_is_trained_must_be_possible(small):
@@ -645,6 +668,16 @@ def test_what_an_earlier_version_has_made_is_to_be_done_again(tmp_path, monkeypa
     assert net.key == before[0] and judged.key != before[1]
     why = reasons(graph, tmp_path).set_index("key").why
     assert why[net.key] == "" and why[judged.key] == "made by an earlier version of metaug"
+
+
+def test_what_was_judged_for_another_rule_says_so(tmp_path):
+    conformal = Graph("s", [1, 2, 3, 4], Settings(("conformal",), folds=(1,), valid_folds=1)).stages["acceptance"][0]
+    conformal.folder(tmp_path).mkdir(parents=True)
+    about = dict(kind=conformal.kind, label=conformal.label, inputs=conformal.inputs)
+    (conformal.folder(tmp_path) / "task.json").write_text(json.dumps(about))
+    graph = Graph("s", [1, 2, 3, 4], Settings(("metric",), folds=(1,), valid_folds=1))
+    why = reasons(graph, tmp_path).set_index("key").why
+    assert why[graph.stages["acceptance"][0].key] == "judged with conformal p-values or without"
 
 
 def test_a_run_on_folds_that_lack_a_class_is_reported(small, tmp_path):

@@ -8,6 +8,7 @@ __all__ = ['resource', 'machine', 'Timing', 'Fact', 'Missing', 'SelfTimed', 'alt
 # %% ../../nbs/benchmarks/timing.ipynb #203657d3
 import importlib.util
 import io
+import itertools
 import json
 import os
 import platform
@@ -143,7 +144,7 @@ def _plot_ratios(ax, table):
 
 
 def _plot_growth(ax, facts):
-    for (what, part), marker in zip(facts[facts.unit.eq("s")].groupby("what"), "osD"):
+    for (what, part), marker in zip(facts[facts.unit.eq("s")].groupby("what"), itertools.cycle("osD^")):
         ax.plot(part.clips, part.value, marker=marker, label=what)
     ax.set(xscale="log", yscale="log", xlabel="clips", ylabel="time (s)", title="Growth")
     sizes = sorted(facts.clips.dropna().unique().astype(int))

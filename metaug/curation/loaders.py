@@ -107,7 +107,7 @@ def audio_folder(
     Raises `InputError` for a selection without sound.
     """
     manifest = read_manifest(out)
-    if not manifest.path.str.endswith(".flac").all():
+    if manifest.path.str.endswith(".npy").any():
         raise InputError(f"{out}: holds log-mels, no sound; select with sound for an audio folder")
     table = manifest.rename(columns={"path": "file_name"})
     write_csv(table, f"{out}/metadata.csv")

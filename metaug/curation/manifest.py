@@ -172,7 +172,10 @@ def _manifest(clips, samples, judged, suffix, grid):
 # %% ../../nbs/curation/manifest.ipynb #0e7a1c0e
 def _remove_unselected(out, possible, manifest):
     "Remove files of samples that were selected before and are not now; `possible`: the manifest with all judged."
-    for path in sorted(set(possible.path) - set(manifest.path)):
+    gone = [path for path in sorted(set(possible.path) - set(manifest.path)) if Path(out, path).exists()]
+    if gone:  # what is interrupted from here on is no finished selection
+        Path(out, "manifest.csv").unlink(missing_ok=True)
+    for path in gone:
         for file in (Path(out, path).with_suffix(".jams"), Path(out, path)):  # a sound without JAMS is written again
             file.unlink(missing_ok=True)
 

@@ -162,15 +162,16 @@ _MADE_BEFORE = {
     "judged": "another acceptance",
     "effects": "other effects",
     "rows": "other classifiers",
+    "with_p": "judged with conformal p-values or without",
 }
 
 
 def _changes(old, new):
     "What two tasks' inputs differ in."
     return [
-        _MADE_BEFORE.get(name) or f"{name} was {old.get(name)}, is {new[name]}"
-        for name in new
-        if old.get(name) != new[name]
+        _MADE_BEFORE.get(name) or f"{name} was {old.get(name)}, is {new.get(name)}"
+        for name in {**new, **old}
+        if old.get(name) != new.get(name)
     ]
 
 

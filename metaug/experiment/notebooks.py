@@ -45,16 +45,19 @@ def _as_list(value):
 
 def _numbers(name, value):
     try:
-        return tuple(int(part) for part in _as_list(value))
-    except (TypeError, ValueError) as e:
+        return tuple(_as_number(name, part) for part in _as_list(value))
+    except InputError as e:
         raise InputError(f"{name} must be a whole number or several, got {value!r:.60}") from e
 
 
 def _as_number(name, value, kind=int):
     try:
-        return value if value is None else kind(value)
-    except (TypeError, ValueError) as e:
+        number = value if value is None else kind(value)
+    except (TypeError, ValueError, OverflowError) as e:
         raise InputError(f"{name} must be a number, got {value!r:.60}") from e
+    if kind is int and isinstance(value, float) and number != value:
+        raise InputError(f"{name} must be a whole number, got {value!r:.60}")
+    return number
 
 
 def run_settings(
@@ -80,7 +83,10 @@ def run_settings(
     **ignored,  # e.g. jobs, which is no part of a result
 ) -> RunSettings:
     "Read the parameters of the experiment's notebook. Raises `InputError` for numbers that are none."
-    (fold,) = _numbers("fold", fold) or (1,)
+    folds = _numbers("fold", fold) or (1,)
+    if len(folds) > 1:
+        raise InputError(f"fold must be one test fold, got {fold!r:.60}; metaug run takes several")
+    (fold,) = folds
     here = Path(runs) / run_name(data)
     cache = UPath(cache or (UPath(out) / "cache" if out else here / "cache"))
     settings = Settings(

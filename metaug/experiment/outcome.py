@@ -17,6 +17,7 @@ from upath import UPath
 
 import metaug
 from ..augmentation.grids import grid_table
+from ..core.checks import InputError
 from ..core.constants import SAMPLE_KEY
 from ..core.files import _table, write_atomic
 from ..core.runs import source_name
@@ -159,20 +160,19 @@ def embedding_of(
     seed: int = 0,
     k: int = 5,  # whose acceptance to show
 ) -> tuple[np.ndarray, pd.DataFrame]:  # (n, 64); clip label deformation level role accepted, aligned
-    "Embed what a metric net learned from (role `reference`) and the deformed samples that it judges (role `judged`)."
+    """Embed what a metric net learned from (role `reference`) and the deformed samples that it judges (role `judged`).
+    Raises `InputError` if the run has judged nothing so."""
+    low, high = sorted([test, valid])
+    asked = dict(net="npair", test=low, valid=high, part=part, k=k, seed=seed)
+    a = outcome.acceptance
+    a = a[(a[list(asked)] == pd.Series(asked)).all(axis=1)]
+    if a.empty:
+        raise InputError(f"the run has judged no sample with {', '.join(f'{name} {v}' for name, v in asked.items())}")
     task = outcome.graph.net("npair", {test, valid, part}, seed)
     samples, reference = _embedding(outcome.cache, task.key, part)
     table = open_store(outcome.cache, outcome.graph.store).labelled
     originals = _originals(table, set(table.fold) - {test, valid, part}).assign(role="reference")
-    judged, a = table[table.fold.eq(part)].assign(role="judged"), outcome.acceptance
-    a = a[
-        a.net.eq("npair")
-        & a.test.eq(min(test, valid))
-        & a.valid.eq(max(test, valid))
-        & a.part.eq(part)
-        & a.k.eq(k)
-        & a.seed.eq(seed)
-    ]
+    judged = table[table.fold.eq(part)].assign(role="judged")
     judged = judged.merge(a[[*SAMPLE_KEY, "accepted"]], on=SAMPLE_KEY, how="left")
     deformed = judged.deformation.ne("original").to_numpy()
     both = pd.concat([originals, judged[deformed]], ignore_index=True)

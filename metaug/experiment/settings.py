@@ -36,14 +36,20 @@ class _SettingsFields(NamedTuple):
     per_clip: int = 4  # versions that a pipeline makes of each clip
 
 
+def _of_python(value):
+    if isinstance(value, (list, range, tuple)):
+        return tuple(map(_of_python, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
 class Settings(_SettingsFields):
-    "Hold what a run depends on, besides its clips; lists and ranges become tuples."
+    "Hold what a run depends on, besides its clips; lists and ranges become tuples, NumPy's numbers Python's."
 
     __slots__ = ()
 
     def __new__(cls, *args, **kwargs):
         values = _SettingsFields(*args, **kwargs)
-        return cls._make(tuple(v) if isinstance(v, (list, range)) else v for v in values)
+        return cls._make(map(_of_python, values))
 
     @property
     def judged(self) -> Candidates:
@@ -81,7 +87,7 @@ _NUMBERS = ("epochs", "metric_epochs", "valid_folds", "per_clip")  # whole numbe
 
 
 def _is_whole(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_kinds(settings):
@@ -106,6 +112,7 @@ def settings_from_anywhere(
     settings: Settings,
 ) -> Settings:  # files and folders by their whole paths, so that workers elsewhere find them
     "Make the paths in settings absolute. Raises `InputError` for values of the wrong kind."
+    settings = Settings(*settings)  # `_replace` takes values as they are
     _check_kinds(settings)
     files = [settings.background] if isinstance(settings.background, (str, Path)) else settings.background
     wanted = [

@@ -484,4 +484,6 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=numbers, default="0,1")
     parser.add_argument("--urbansound8k", default="urbansound8k", help="name, folder or table of clips")
     given = parser.parse_args()
+    if min(given.own) < 2:
+        parser.error("--own must be 2 or more, since own clips judge what is in other folds than theirs")
     PARTS[given.part](given)
