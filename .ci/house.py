@@ -33,7 +33,7 @@ def notebooks() -> list[Path]:  # every notebook, in reading order
 
 
 def source(
-    cell: dict,  # a notebook cell, or an output with `text`
+    cell: dict,  # a notebook cell
 ) -> str:  # its text as one string
     "Join what a notebook may store as a list of lines."
     text = cell.get("source", "")

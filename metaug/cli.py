@@ -211,7 +211,7 @@ candidates_option = click.option(
     show_default=True,
     help="what is judged: paper, harsh, a grid in FILE.yaml or .json, or module:name, a pipeline of your own "
     "(audiomentations, pedalboard, a function), made of each clip; or a folder with a subfolder for each class or a "
-    "table path,label[,clip][,source][,fold] of sounds made or found elsewhere; may come several times",
+    "table path,label[,clip][,source][,fold] of sounds made or found elsewhere; can be given several times",
 )
 per_clip_option = click.option(
     "--per-clip", default=4, show_default=True, help="versions that a pipeline of your own makes of each clip"
@@ -220,7 +220,7 @@ background_option = click.option(
     "--background",
     multiple=True,
     type=click.Path(),
-    help="sound file for the background noise; may come several times; generated street-like noise without",
+    help="sound file for the background noise, can be given several times; by default, generated street-like noise",
 )
 
 
@@ -262,7 +262,7 @@ def data(source, download, picture, strict, as_json):
 @background_option
 @candidates_option
 @per_clip_option
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="where chance comes from")
 @jobs_option
 @click.option("--audio", type=click.Path(), help="also write each sample as FLAC and JAMS into this folder")
 def augment(data, store, engine, background, candidates, per_clip, seed, jobs, audio):
@@ -322,7 +322,7 @@ def demo(out, jobs):
 
 
 @main.command(short_help="Time metaug against the usual tools")
-@click.option("--quick", is_flag=True, help="smaller pairs and fewer runs: about two minutes instead of ten")
+@click.option("--quick", is_flag=True, help="smaller pairs and fewer runs: about two minutes instead of seven or more")
 @click.option(
     "--out", type=click.Path(), default="runs/bench", show_default=True, help="folder of the tables and the picture"
 )
@@ -382,7 +382,13 @@ def protocol_options(function):
             click.option(
                 "--valid-folds", type=int, help="how many of the other folds serve as validation fold; all by default"
             ),
-            click.option("--seeds", type=Listed(int), default="0", show_default=True),
+            click.option(
+                "--seeds",
+                type=Listed(int),
+                default="0",
+                show_default=True,
+                help="of nets and classifiers; with several, all are trained once for each",
+            ),
             click.option(
                 "--recipe",
                 type=click.Choice(RECIPE_NAMES),
@@ -425,8 +431,9 @@ SCHEMES_EXPLAINED = """
       class             deformations that helped the class on validation folds
       class-oracle      the same on the test folds: an upper bound that leaks
       only-stretch      one deformation alone
-      metric@JUDGE      a rule with another judge, e.g. metric@efficientat
-      random:SCHEME     the control of any scheme
+      RULE@JUDGE        a rule with another judge, e.g. vote@efficientat, the neighbours' majority under it
+      random:SCHEME     the control of any scheme: as many of each class and deformation
+      random-by-class:SCHEME  as many of each class alone
       module:name       one of your own
     """
 
@@ -603,7 +610,7 @@ def run(data, jobs, out, dry_run, scheduler, notebooks, **options):
     help="at most, of nets that are learned; by default as many as suit the number of clips",
 )
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="of the folds that are made, and of nets that are learned")
 @jobs_option
 @click.option("--no-audio", is_flag=True, help="write tables and log-mels only, no sound")
 @strict_option
@@ -654,10 +661,10 @@ def select(sounds, out, no_audio, as_json, **options):
 @click.option(
     "--epochs",
     type=int,
-    help="of nets that are learned, at most; by default so many that they suit the number of recordings",
+    help="at most, of nets that are learned; by default as many as suit the number of recordings",
 )
 @click.option("--folds", default=5, show_default=True, help="how many are made where there are none")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="of the folds that are made, and of nets that are learned")
 @jobs_option
 @click.option(
     "--html", type=click.Path(dir_okay=False), help="also write a page that plays what sounds like another class"

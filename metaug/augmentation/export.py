@@ -42,7 +42,7 @@ def _export_copy(folder, clip):
 
 
 def _export(folder, clip, label, file, making):
-    "All samples of a clip that are not there yet; the JAMS comes last, so a sample with JAMS is whole."
+    "Write all samples of a clip; the JAMS comes last, so a sample with JAMS is whole."
     y, recordings = read_audio(file), load_background(making.background)
     versions = [("original", 0, {}, y), *_deformed(y, SAMPLE_RATE, clip, making, recordings)]
     for deformation, level, state, out in versions:
