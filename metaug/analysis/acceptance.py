@@ -14,7 +14,7 @@ from sklearn.preprocessing import normalize
 
 from .tables import confusion_matrix, deformation_order
 from ..core.checks import InputError, need_rows
-from ..core.constants import PAPER_ACCEPTANCE
+from ..core.constants import PAPER_ACCEPTANCE, SAMPLE_KEY
 from ..core.statistics import acceptance_ratio
 
 # %% ../../nbs/analysis/acceptance.ipynb #7534d464
@@ -48,7 +48,7 @@ def acceptance_by_k(
     """Compare numbers of neighbours on the samples that all of them judged.
     Raises `InputError` if base was not judged, a sample occurs twice, or no sample was judged with every k."""
     _rows_of_k(acceptance, base, "clip level test valid")
-    key = [column for column in ["clip", "deformation", "level", "test", "valid", "seed"] if column in acceptance]
+    key = [column for column in [*SAMPLE_KEY, "test", "valid", "seed"] if column in acceptance]
     if acceptance.duplicated([*key, "k"]).any():
         raise InputError("acceptance must hold each judged sample once for each k, got some twice")
     wide = acceptance.pivot(index=key, columns="k", values="accepted").dropna().astype(bool)
@@ -108,11 +108,11 @@ def _with_parameters(
     samples: pd.DataFrame,  # samples table; parameters that it lacks are taken as unknown
 ) -> pd.DataFrame:  # acceptance rows with the parameters of `STRENGTHS`
     "Join each judged sample to what was done to it. Raises `InputError` if samples lack one."
-    key, parameters = ["clip", "deformation", "level"], [parameter for _, parameter, _, _ in STRENGTHS.values()]
-    need_rows(samples, "samples", " ".join(key))
-    known = samples[samples.deformation.ne("original")].drop_duplicates(key)
-    known = known[key].assign(**{name: known.get(name, np.nan) for name in parameters})
-    joined = acceptance.drop(columns=parameters, errors="ignore").merge(known, on=key, how="left", indicator=True)
+    parameters = [parameter for _, parameter, _, _ in STRENGTHS.values()]
+    need_rows(samples, "samples", " ".join(SAMPLE_KEY))
+    known = samples[samples.deformation.ne("original")].drop_duplicates(SAMPLE_KEY)
+    known = known[SAMPLE_KEY].assign(**{name: known.get(name, np.nan) for name in parameters})
+    joined = acceptance.drop(columns=parameters, errors="ignore").merge(known, on=SAMPLE_KEY, how="left", indicator=True)
     lost = joined[joined._merge.ne("both")]
     for row in lost.head(1).itertuples():
         raise InputError(f"samples must hold each judged sample, got none for {row.clip} {row.deformation} {row.level}")

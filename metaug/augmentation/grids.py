@@ -90,7 +90,7 @@ _NAME = re.compile(r"[^\W_][\w.+ -]{0,59}")
 _RESERVED_NAMES = {"original", "all"}  # what tables call other things by
 
 
-def _range_check(low, high):
+def _number(low, high):
     return lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and low <= v <= high
 
 
@@ -101,8 +101,8 @@ def _is_noise(value):
 
 
 _RULES = {  # deformer: (what its values must be, the check)
-    "stretch": ("rates from 0.1 to 10", _range_check(0.1, 10)),
-    "pitch": ("semitones from -48 to 48", _range_check(-48, 48)),
+    "stretch": ("rates from 0.1 to 10", _number(0.1, 10)),
+    "pitch": ("semitones from -48 to 48", _number(-48, 48)),
     "drc": (
         f"one of {', '.join(muda.deformers.PRESETS)}",
         lambda v: isinstance(v, str) and v in muda.deformers.PRESETS,

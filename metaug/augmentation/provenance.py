@@ -28,7 +28,7 @@ from metaug.augmentation.deformers import (
     sample_rng,
 )
 from .engines import muda, sound_engine
-from .grids import PAPER_GRID, Grid, deformer_of
+from .grids import PAPER_GRID, Grid, _number, deformer_of
 from ..core.checks import InputError
 from ..core.constants import MAX_FRAMES, SAMPLE_KEY, SAMPLE_RATE
 from ..datasets.sounds import read_audio
@@ -88,10 +88,6 @@ def _python_value(value):
     return value.item() if isinstance(value, np.generic) else value
 
 # %% ../../nbs/augmentation/provenance.ipynb #d8d67ba9
-def _number(low, high):
-    return lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and low <= v <= high
-
-
 def _one_of(names):
     return lambda v: isinstance(v, str) and v in names
 

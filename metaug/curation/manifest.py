@@ -234,7 +234,7 @@ def _write_sounds(out, rows, label, file, engine, background, grid=PAPER_GRID):
 def _write_all_sounds(out, manifest, clips, samples, making, jobs, progress):
     "Sounds of the manifest, made by an engine that makes sound."
     engine = sound_engine(making.engine)
-    table = manifest.merge(samples[["clip", "deformation", "level", "state"]], on=["clip", "deformation", "level"])
+    table = manifest.merge(samples[[*SAMPLE_KEY, "state"]], on=SAMPLE_KEY)
     rows = {clip: part.to_dict("records") for clip, part in table.groupby("clip")}
     calls = (
         joblib.delayed(_write_sounds)(str(out), rows[c.clip], c.label, c.path, engine, making.background, making.grid)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..analysis.tables import deformation_order
 from ..core.checks import InputError, need_columns, one_of
-from ..core.constants import FRAME, SAMPLE_RATE
+from ..core.constants import FRAME, SAMPLE_KEY, SAMPLE_RATE
 from ..features.store import LogMelStore
 from .media import Medium, media_within_budget, why_silent
 
@@ -25,7 +25,6 @@ _JUDGED = (
     "clip label part deformation level test valid seed k "
     "predicted votes similarity accepted neighbours own_votes margin"
 )
-_SAMPLE = ["clip", "deformation", "level"]  # what names a judged sample
 
 
 def _judgements_of_k(
@@ -43,7 +42,7 @@ def _judgements_of_k(
         nets = sorted(acceptance.net.unique(), key=lambda net: (net != "npair", net))
         acceptance = acceptance[acceptance.net.eq(nets[0])]  # what other embeddings judge are other tables
     one_of("k", k, known)
-    key = [*_SAMPLE, "test", "valid", "seed"]
+    key = [*SAMPLE_KEY, "test", "valid", "seed"]
     # folds run one by one share pairs
     rows = acceptance[acceptance.k.eq(k)].drop_duplicates([*key, "predicted", "margin"], ignore_index=True)
     if rows.duplicated(key).any():
@@ -61,8 +60,8 @@ def by_sample(
     rows = _judgements_of_k(acceptance, k)
     how = dict(label=("label", "first"), part=("part", "first"), judged=("accepted", "size"), times=("accepted", "sum"))
     means = dict(own=("own_votes", "mean"), similarity=("similarity", "mean"), margin=("margin", "mean"))
-    table = rows.groupby(_SAMPLE, sort=True).agg(**how, **means).reset_index()
-    overruled = "overruled" in rows and rows.groupby(_SAMPLE).overruled.any().to_numpy()  # sorted alike
+    table = rows.groupby(SAMPLE_KEY, sort=True).agg(**how, **means).reset_index()
+    overruled = "overruled" in rows and rows.groupby(SAMPLE_KEY).overruled.any().to_numpy()  # sorted alike
     most, tied = 2 * table.times > table.judged, 2 * table.times == table.judged
     return table.assign(accepted=most | (tied & (table.margin > 0)), overruled=overruled)
 
@@ -71,7 +70,7 @@ def listening_order(
     table: pd.DataFrame,  # one row per sample, see `by_sample`
 ) -> pd.DataFrame:  # the same rows in the order in which they are given sound
     "Order samples so that each class, deformation and decision gives in turn its narrowest and its clearest."
-    order = table.assign(narrow=table.margin.abs()).sort_values(["narrow", *_SAMPLE])
+    order = table.assign(narrow=table.margin.abs()).sort_values(["narrow", *SAMPLE_KEY])
     group = order.groupby(["label", "deformation", "accepted"])
     place, size = group.cumcount(), group["clip"].transform("size")
     order["turn"] = np.minimum(2 * place, 2 * (size - 1 - place) + 1)
@@ -119,7 +118,7 @@ def _judgements(
     table: pd.DataFrame,  # samples that are listed, in `listening_order`
 ) -> pd.DataFrame:  # sample test valid seed predicted votes similarity margin accepted neighbours; narrowest first
     "Take the judgements on the samples that are listed."
-    found = rows.merge(table[_SAMPLE].assign(sample=range(len(table))), on=_SAMPLE)
+    found = rows.merge(table[SAMPLE_KEY].assign(sample=range(len(table))), on=SAMPLE_KEY)
     order = ["sample", "narrow", "test", "valid", "seed"]
     found = found.assign(narrow=found.margin.abs()).sort_values(order, ignore_index=True)
     return found["sample test valid seed predicted votes similarity margin accepted neighbours".split()]
@@ -138,7 +137,7 @@ def _described(
     known = store.samples
     known = known[known["clip"].isin(table["clip"])]
     known = known.assign(what=[in_words(sample) for sample in known.to_dict("records")])
-    table = table.merge(known[[*_SAMPLE, "what", "row", "frames"]], on=_SAMPLE, how="left")
+    table = table.merge(known[[*SAMPLE_KEY, "what", "row", "frames"]], on=SAMPLE_KEY, how="left")
     for lost in table[table.row.isna()].head(1).itertuples():
         raise InputError(
             f"{store.path}: holds no {lost.deformation} of {lost.clip}; "
@@ -226,8 +225,8 @@ def _with_plane(
     number = dict(zip(names, range(len(names))))
     points = points.assign(clip=points["clip"].map(number).fillna(-1).astype(int), label=points.label.map(labels.index))
     own = plane[~plane.reference & plane["clip"].isin(number)]
-    key = own.assign(clip=own["clip"].map(number))[[*_SAMPLE, "x", "y"]]
-    located = samples.merge(key, on=_SAMPLE, how="left")
+    key = own.assign(clip=own["clip"].map(number))[[*SAMPLE_KEY, "x", "y"]]
+    located = samples.merge(key, on=SAMPLE_KEY, how="left")
     if located.x.isna().any():
         return tables
     return tables | dict(samples=located, points=points[["part", "clip", "label", "reference", "x", "y"]])
