@@ -38,10 +38,10 @@ WAYS = {
 }
 VIEWS = {  # versions of a clip whose predictions are averaged
     "the clip": ("original",),
-    "and shifted by 1 and 2": ("original", "pitch1"),
-    "and all but noisy ones": ("original", "pitch1", "pitch2", "stretch", "drc"),
+    "the clip, pitch1": ("original", "pitch1"),
+    "the clip, all but noise": ("original", "pitch1", "pitch2", "stretch", "drc"),
 }
-SHOWN = VIEWS["and all but noisy ones"]
+SHOWN = VIEWS["the clip, all but noise"]
 
 
 def train(inputs, cache, out):
