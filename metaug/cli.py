@@ -634,7 +634,7 @@ def select(sounds, out, no_audio, as_json, **options):
     for a clip of 5 s, which can be deleted when all is done.
 
     Where candidates may be wrong (generated, downloaded), choosing pays: with half of ESC-10's wrong, training on all
-    gave 74.2%, on those that efficientat keeps 87.5%. On gentle deformations it did not: there keep them all.
+    gave 74.1%, on those that efficientat keeps 86.9%. On gentle deformations it did not: there keep them all.
     """
     from metaug import curation
 

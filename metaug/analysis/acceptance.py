@@ -112,7 +112,9 @@ def _with_parameters(
     need_rows(samples, "samples", " ".join(SAMPLE_KEY))
     known = samples[samples.deformation.ne("original")].drop_duplicates(SAMPLE_KEY)
     known = known[SAMPLE_KEY].assign(**{name: known.get(name, np.nan) for name in parameters})
-    joined = acceptance.drop(columns=parameters, errors="ignore").merge(known, on=SAMPLE_KEY, how="left", indicator=True)
+    joined = acceptance.drop(columns=parameters, errors="ignore").merge(
+        known, on=SAMPLE_KEY, how="left", indicator=True
+    )
     lost = joined[joined._merge.ne("both")]
     for row in lost.head(1).itertuples():
         raise InputError(f"samples must hold each judged sample, got none for {row.clip} {row.deformation} {row.level}")
