@@ -628,10 +628,10 @@ def select(sounds, out, no_audio, as_json, **options):
       metaug select my_sounds/list.csv --out filtered --k 3 --background street.wav --background park.flac
 
     SOUNDS is a folder with a subfolder for each class, or a CSV or Parquet with path,label[,fold,source]. Into OUT
-    come the originals as they are and the accepted candidates, OUT/<class>/….flac, each with a JAMS of how it was
-    made, and manifest.csv, summary.csv, report.html, and acceptance, quality, worth and clips as Parquet. Nothing in
-    SOUNDS is changed. If interrupted, the same command resumes from OUT/.metaug-cache: log-mels and nets, about 1 MB
-    for a clip of 5 s, which can be deleted when all is done.
+    come the originals as they are and the accepted candidates, OUT/<class>/….flac (sounds from elsewhere in their own
+    format), each with a JAMS of how it was made, and manifest.csv, summary.csv, report.html, and acceptance, quality,
+    worth and clips as Parquet. Nothing in SOUNDS is changed. If interrupted, the same command resumes from
+    OUT/.metaug-cache: log-mels and nets, about 1 MB for a clip of 5 s, which can be deleted when all is done.
 
     Where candidates may be wrong (generated, downloaded), choosing pays: with half of ESC-10's wrong, training on all
     gave 74.1%, on those that efficientat keeps 86.9%. On gentle deformations it did not: there keep them all.

@@ -439,6 +439,14 @@ def test_descent_is_read_from_any_table_that_names_sounds(originals, found, tmp_
     assert (made.parent, made.source, made.fold) == ("low/31", "low/31", 3)
 
 
+@pytest.mark.parametrize("name, column", [("clips.csv", "path"), ("metadata.csv", "file_name")])
+def test_descent_is_read_from_a_table_in_the_folder(originals, found, name, column):
+    rows = pd.DataFrame({column: ["low/r0.wav", "low/r1.wav"], "label": "low", "clip": ["low/31", ""], "fold": [3, 2]})
+    rows.to_csv(found / name, index=False)
+    made = gather(read_candidates(str(found)), load_clips(originals)).rows.set_index("clip")
+    assert made.parent.tolist() == ["low/31", ""] and made.fold.tolist() == [3, 2]
+
+
 def test_a_note_names_classes_not_folders(originals, found, tmp_path):
     table = tmp_path / "made.csv"
     pd.DataFrame(dict(path=["found/low/r0.wav", "found/bird/b.wav"], label=["low", "cat"])).to_csv(table, index=False)

@@ -23,6 +23,7 @@ from ..core.plugins import import_named
 from ..datasets.clips import load_clips
 from ..datasets.facts import copies_as_one_source, file_facts
 from ..datasets.layouts import files_as_path
+from ..datasets.published import own_table
 from ..datasets.tables import FileFinder, read_table
 
 # %% ../../nbs/augmentation/candidates.ipynb #b3b85622
@@ -109,12 +110,13 @@ _OF_DESCENT = dict(parent="clip", fold="fold")  # what is said of descent → co
 
 
 def _descent(path):
-    "What a table says of parents and folds, by whole path; a folder or a published table says nothing."
+    "What a table says of parents and folds, by whole path; a published one, or a folder without one, says nothing."
     path = Path(os.path.abspath(os.path.expanduser(path)))
-    rows = pd.DataFrame() if path.is_dir() else files_as_path(read_table(path))
+    table = own_table(path) if path.is_dir() else path
+    rows = files_as_path(read_table(table)) if table else pd.DataFrame()
     if not {"path", "label"} <= set(rows):
         return pd.DataFrame(columns=list(_OF_DESCENT))
-    finder = FileFinder(path.parent)
+    finder = FileFinder(table.parent)
     where = [os.path.abspath(finder.find(name)) for name in rows.path]
     said = {name: rows[column].to_numpy() if column in rows else "" for name, column in _OF_DESCENT.items()}
     said = pd.DataFrame(said, index=where)

@@ -130,10 +130,10 @@ def forecast(
     deforming, sounding, size = _calibrate(clips, making)
     more = pd.Series(dtype=float) if found_sounds is None else found_sounds.seconds  # of candidates from elsewhere
     seconds, samples = clips.seconds.sum(), len(clips) * grid.versions + len(more)
-    through = seconds + more.sum() / grid.versions  # rates are for all versions of a second
-    rows = {"deform": (f"{samples} samples", deforming * through / jobs)}
+    like_originals = seconds + more.sum() / grid.versions  # seconds of originals that are as much work as all
+    rows = {"deform": (f"{samples} samples", deforming * like_originals / jobs)}
     if is_fixed(judge):
-        rows["judge"] = (f"{samples} samples", _embedding_seconds(clips, making, judge) * through / jobs)
+        rows["judge"] = (f"{samples} samples", _embedding_seconds(clips, making, judge) * like_originals / jobs)
     else:
         epochs, nets = epochs or default_epochs(len(clips), judge), max(1, len(found.parts))
         patches = sum(_part_patches(clips, part, labels, epochs, grid) for part, labels in found.parts.items())

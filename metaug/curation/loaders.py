@@ -40,7 +40,7 @@ def split(
 
 
 def read_log_mel(
-    path: str | Path,  # a file of a selection, .flac or .npy
+    path: str | Path,  # a file of a selection: sound or .npy
 ) -> np.ndarray:  # log-mel, (128, frames), float32, dB
     "Read the log-mel of one file of a selection. Raises `InputError` for a file that can't be read."
     if Path(path).suffix != ".npy":

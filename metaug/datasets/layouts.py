@@ -15,17 +15,18 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..core.checks import InputError
-from ..core.files import MARK
 from metaug.datasets.published import (
     _filled,
     _hugging_face_table,
     _is_first_esc,
+    _is_selection,
     _known_table,
     _published_columns,
     _published_table,
     _read_esc50,
     _read_first_esc,
     _read_urbansound8k,
+    own_table,
 )
 from .sounds import is_sound
 from metaug.datasets.tables import (
@@ -295,13 +296,11 @@ def _read_layout(root, only_esc10=False):
     table = next((o for o in map(_published_table, [*above, root]) if o), None)
     if table:
         return _read_any_table(table, only_esc10)
-    if (root / "clips.csv").is_file():
-        return _with_unlisted(_read_any_table(root / "clips.csv"), root / "clips.csv")
-    if (root / "manifest.csv").is_file() and (root / MARK).is_file():
-        return _read_selection(root)
-    table = _hugging_face_table(root)
+    table = own_table(root)
     if table:
         return _with_unlisted(_read_any_table(table), table)
+    if _is_selection(root):
+        return _read_selection(root)
     layout = _read_parts(root) or _read_folder(root)
     return layout._replace(notes=[*layout.notes, *_unread_metadata(root)])
 

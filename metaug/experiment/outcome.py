@@ -164,16 +164,16 @@ def embedding_of(
     Raises `InputError` if the run has judged nothing so."""
     low, high = sorted([test, valid])
     asked = dict(net="npair", test=low, valid=high, part=part, k=k, seed=seed)
-    a = outcome.acceptance
-    a = a[(a[list(asked)] == pd.Series(asked)).all(axis=1)]
-    if a.empty:
+    judgements = outcome.acceptance
+    judgements = judgements[(judgements[list(asked)] == pd.Series(asked)).all(axis=1)]
+    if judgements.empty:
         raise InputError(f"the run has judged no sample with {', '.join(f'{name} {v}' for name, v in asked.items())}")
     task = outcome.graph.net("npair", {test, valid, part}, seed)
     samples, reference = _embedding(outcome.cache, task.key, part)
     table = open_store(outcome.cache, outcome.graph.store).labelled
     originals = _originals(table, set(table.fold) - {test, valid, part}).assign(role="reference")
     judged = table[table.fold.eq(part)].assign(role="judged")
-    judged = judged.merge(a[[*SAMPLE_KEY, "accepted"]], on=SAMPLE_KEY, how="left")
+    judged = judged.merge(judgements[[*SAMPLE_KEY, "accepted"]], on=SAMPLE_KEY, how="left")
     deformed = judged.deformation.ne("original").to_numpy()
     both = pd.concat([originals, judged[deformed]], ignore_index=True)
     return np.concatenate([reference, samples[deformed]]), both[
