@@ -251,6 +251,15 @@ def test_summary_stands_without_costs():
     assert " -" in analysis.show_summary(bare)
 
 
+def test_the_summary_says_which_schemes_have_seen_the_test_folds():
+    told = RESULTS.assign(leaks=RESULTS.scheme.eq("brute"))
+    table = analysis.summary(told)
+    assert list(table.name[table.leaks]) == ["brute"]
+    assert "only an upper bound: brute." in analysis.show_summary(told)
+    assert "upper bound" not in analysis.show_summary(told.assign(leaks=False))
+    assert "leaks" not in analysis.summary(RESULTS)  # a run of a release before
+
+
 def test_a_class_without_clips_counts_nothing():
     empty = RESULTS.assign(
         n=RESULTS.n.where(RESULTS.label != "cat", 0), correct=RESULTS.correct.where(RESULTS.label != "cat", 0)

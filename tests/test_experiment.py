@@ -255,6 +255,7 @@ def test_class_decides_on_validation_folds_and_class_oracle_on_the_test_fold(sma
     settings = SMALL._replace(schemes=("class", "class-oracle"))
     of = experiment(str(small), settings, cache=outcome.cache, jobs=1, progress=False)
     assert set(of.results.scheme) == {"class", "class-oracle"}
+    assert of.results.leaks.eq(of.results.scheme.eq("class-oracle")).all()
     on = {task.inputs["on"]: [row["fold"] for row in task.inputs["rows"]] for task in of.graph.stages["effects"]}
     assert set(on["validation"]) == {2} and set(on["test"]) == {1}
     silent = experiment(

@@ -65,9 +65,9 @@ def _summary_texts(
     return text.assign(folds=rows.folds.astype(str), seeds=rows.seeds.astype(str))
 
 
-def _summary_note(
+def _interval_note(
     rows: pd.DataFrame,  # summary
-) -> str:  # one line
+) -> str:  # one sentence
     "Say what the intervals are made of."
     folds, seeds = rows.folds.max(), rows.seeds.max()
     if rows.low.isna().all():
@@ -75,6 +75,15 @@ def _summary_note(
     if folds > 1:
         return f"In brackets: 95% interval over folds ({folds}) and seeds ({seeds})."
     return f"In brackets: 95% interval over seeds ({seeds}) of one fold: training again, not other recordings."
+
+
+def _summary_note(
+    rows: pd.DataFrame,  # summary
+) -> str:  # one line
+    "Say what the intervals are made of, and which schemes have seen the test folds."
+    leaking = list(rows.name[rows.leaks]) if "leaks" in rows else []
+    seen = f" Chosen by the test folds' labels, so only an upper bound: {', '.join(leaking)}."
+    return _interval_note(rows) + (seen if leaking else "")
 
 # %% ../../nbs/06_analysis.ipynb #2749963d
 def _aligned(

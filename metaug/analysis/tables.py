@@ -74,7 +74,7 @@ def _units(
     by = [*_setting(results), "name", "test", "seed"]
     if results.duplicated([*by, "label"]).any():
         raise InputError("results must hold each scheme, k, recipe, budget, fold, seed and label once, got some twice")
-    how = {"n": "sum", "correct": "sum"} | {column: "first" for column in COSTS if column in results}
+    how = {"n": "sum", "correct": "sum"} | {column: "first" for column in [*COSTS, "leaks"] if column in results}
     units = results.groupby(by, dropna=False, sort=False).agg(how).reset_index()
     units = units[units.n > 0].assign(accuracy=lambda t: 100 * t.correct / t.n)
     units = units.sort_values([*by[:2], "test", "seed"])
@@ -85,14 +85,15 @@ def _summary_row(
     units: pd.DataFrame,  # rows of one setting
     draws: int,  # of the bootstrap
     seed: int,  # of the bootstrap
-) -> dict:  # accuracy low high deviation, costs, folds seeds
+) -> dict:  # accuracy low high deviation, costs, folds seeds, and leaks if the results say
     "Put one scheme into numbers."
     accuracy, low, high = fold_mean(units.accuracy, units.test, draws=draws, seed=seed)
     costs = units.reindex(columns=COSTS).astype(float).mean()
     costs[["share", "acceptance"]] *= 100
     deviation = units.groupby("test").accuracy.mean().std()
     counted = dict(folds=units.test.nunique(), seeds=units.seed.nunique())
-    return dict(accuracy=accuracy, low=low, high=high, deviation=deviation) | costs.to_dict() | counted
+    leaks = dict(leaks=bool(units.leaks.eq(True).any())) if "leaks" in units else {}
+    return dict(accuracy=accuracy, low=low, high=high, deviation=deviation) | costs.to_dict() | counted | leaks
 
 # %% ../../nbs/analysis/tables.ipynb #e5b018e5
 def summary(
@@ -100,7 +101,7 @@ def summary(
     *,
     draws: int = 5000,  # of the bootstrap
     seed: int = 0,  # of the bootstrap
-) -> pd.DataFrame:  # `SETTING` name accuracy low high deviation share acceptance (%) steps seconds folds seeds
+) -> pd.DataFrame:  # `SETTING` name accuracy low high deviation share acceptance (%) steps seconds folds seeds, leaks if known
     """Summarise each scheme: accuracy with its 95% interval, deviation between folds, mean costs of a fold and seed.
     Raises `InputError` if the table is empty, lacks a column, mixes collections or holds a row twice."""
     units = _units(results)

@@ -94,6 +94,7 @@ def _collect(graph, cache, data):
             budget=s.budget,
             engine=s.engine,
             valid_folds=len(graph.valid_folds(test)),
+            leaks=arm.scheme.leaks,
         )
         results.append(
             class_rows(predicted, classes=_classes_of(cache, parts[0][0])).assign(data=data, **name, **facts)
