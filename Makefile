@@ -38,6 +38,7 @@ venv: $(STAMP) ## Set up: a virtual environment in .venv with the tested version
 # which Python 3.12 dropped: .ci/muda lends it one.
 # librosa compiles functions when it is first imported, and two processes that do so at once spoil them for good (numba #10128:
 # every later call dies of a segmentation fault), so it is imported once here.
+# Bytecode is written by the first import of a module: most of the 19,000 are never imported, and compiling all takes a minute.
 $(STAMP): requirements.lock settings.ini setup.py
 	@set -e; \
 	new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
@@ -59,7 +60,7 @@ $(STAMP): requirements.lock settings.ini setup.py
 	touch "$(UNDONE)"; \
 	echo "Installing the tested versions: some minutes the first time"; \
 	grep -vE '$(if $(CPU),^(cuda-|nvidia-|triton=),^$$)' requirements.lock > "$(VENV)/requirements.txt"; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r "$(VENV)/requirements.txt"; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_ARGS) -r "$(VENV)/requirements.txt"; \
 	PYTHONPATH=.ci/muda "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(MUDA)"; \
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	"$(BIN)/python" -W ignore -c 'import ipykernel, librosa.core.pitch, muda, soundfile'; \

@@ -35,6 +35,14 @@ def copy_project(folder: Path) -> Path:  # the copy
 
 
 @pytest.fixture(scope="session")
+def few_versions(tmp_path_factory) -> str:
+    "A grid of three versions instead of the paper's 20, for tests in which their number doesn't matter."
+    file = tmp_path_factory.mktemp("grid") / "few.yaml"
+    file.write_text("slower: {deformer: stretch, values: [0.8]}\ndrc: {deformer: drc, values: [radio, speech]}\n")
+    return str(file)
+
+
+@pytest.fixture(scope="session")
 def real_data():
     "A function from a collection's name (`esc10`, `urbansound8k`, …) to its folder; the test is skipped where it is not there."
     base = Path(os.environ.get("METAUG_DATA") or ROOT.parent / "shared" / "data")

@@ -34,8 +34,34 @@ def five_folds(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def here(five_folds, tmp_path_factory):
-    return experiment(str(five_folds), WHOLE, cache=tmp_path_factory.mktemp("here"), jobs=1, progress=False)
+def whole(few_versions) -> Settings:
+    return WHOLE._replace(candidates=(few_versions,))
+
+
+@pytest.fixture(scope="module")
+def here(five_folds, whole, tmp_path_factory):
+    return experiment(str(five_folds), whole, cache=tmp_path_factory.mktemp("here"), jobs=1, progress=False)
+
+
+@pytest.fixture
+def run(five_folds, few_versions):
+    "Give the command that does the same, from where it writes and further options."
+
+    def command(out, *options):
+        words = [
+            sys.executable,
+            "-m",
+            "metaug.cli",
+            "run",
+            "--data",
+            five_folds,
+            *OPTIONS,
+            "--candidates",
+            few_versions,
+        ]
+        return [*map(str, words), "--out", str(out), *options]
+
+    return command
 
 
 def bytes_of(tables) -> dict[str, bytes]:
@@ -58,11 +84,7 @@ def saved(folder) -> dict[str, bytes]:
     )
 
 
-def run(five_folds, out, *options):
-    return [sys.executable, "-m", "metaug.cli", "run", "--data", str(five_folds), *OPTIONS, "--out", str(out), *options]
-
-
-def eventually(true, seconds=120, every=0.2):
+def eventually(true, seconds=600, every=0.2):
     "What `true` gives as soon as it is true."
     end = time.monotonic() + seconds
     while not (value := true()):
@@ -143,17 +165,17 @@ def cluster(request, tmp_path):
     logs.close()
 
 
-def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, here, cluster, tmp_path):
+def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, whole, here, run, cluster, tmp_path):
     here_first, address, workers = cluster
     # from another host one test fold with two networks: what differs there is the way, not the work
     part, options = (dict(folds=(1,), valid_folds=2), "--folds 1 --valid-folds 2".split()) if here_first else ({}, [])
-    expected = experiment(str(five_folds), WHOLE._replace(**part), cache=here.cache, jobs=1, progress=False)
+    expected = experiment(str(five_folds), whole._replace(**part), cache=here.cache, jobs=1, progress=False)
     with subprocess.Popen(
-        [*here_first, *run(five_folds, tmp_path / "out", "--scheduler", address, *options)],
+        [*here_first, *run(tmp_path / "out", "--scheduler", address, *options)],
         env=ONE_THREAD,
         stderr=subprocess.PIPE,
     ) as process:
-        eventually(lambda: process.poll() is not None or list(tmp_path.glob("out/cache/net/*/task.json")), seconds=600)
+        eventually(lambda: process.poll() is not None or list(tmp_path.glob("out/cache/net/*/task.json")))
         assert process.poll() is None, "it must not be over when the worker is killed"
         os.killpg(workers[0].pid, signal.SIGKILL)  # with its nanny, or that would start another
         _, told = process.communicate(timeout=900)
@@ -162,8 +184,8 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, he
 
 
 @pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:1", "nosuch://node:8786", "tcp://127.0.0.1:x"])
-def test_no_scheduler_is_one_line(five_folds, tmp_path, scheduler):
-    ran = subprocess.run(run(five_folds, tmp_path / "out", "--scheduler", scheduler), capture_output=True, text=True)
+def test_no_scheduler_is_one_line(run, tmp_path, scheduler):
+    ran = subprocess.run(run(tmp_path / "out", "--scheduler", scheduler), capture_output=True, text=True)
     assert (
         ran.returncode == 2
         and ran.stderr.startswith(f"metaug: {scheduler}: no Dask scheduler answers")
@@ -171,12 +193,10 @@ def test_no_scheduler_is_one_line(five_folds, tmp_path, scheduler):
     )
 
 
-def test_a_url_as_cache_gives_the_same_tables(five_folds, here):
-    far = experiment(
-        str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache="memory://far", jobs=1, progress=False
-    )
-    near = experiment(
-        str(five_folds), WHOLE._replace(folds=(1,), valid_folds=1), cache=here.cache, jobs=1, progress=False
+def test_a_url_as_cache_gives_the_same_tables(five_folds, whole, here):
+    one = whole._replace(folds=(1,), valid_folds=1)
+    far, near = (
+        experiment(str(five_folds), one, cache=cache, jobs=1, progress=False) for cache in ("memory://far", here.cache)
     )
     assert bytes_of(far._asdict()) == bytes_of(near._asdict())
     assert [path.name for path in far.save("memory://out")] == [
@@ -193,12 +213,12 @@ def finished(out) -> dict[str, float]:
     return {str(file.relative_to(out)): file.stat().st_mtime_ns for file in Path(out).glob("cache/*/*/task.json")}
 
 
-def test_killed_at_any_moment_it_goes_on_where_it_was(five_folds, here, tmp_path):
+def test_killed_at_any_moment_it_goes_on_where_it_was(run, here, tmp_path):
     "Ten moments with METAUG_KILLS=10; no task is done twice after it was finished, no half-done output stays."
     out, chance, known = tmp_path / "out", random.Random(0), {}
     for _ in range(int(os.environ.get("METAUG_KILLS", 2))):
         process = subprocess.Popen(
-            run(five_folds, out, "--jobs", "2"),
+            run(out, "--jobs", "2"),
             env=ONE_THREAD,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -207,19 +227,19 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(five_folds, here, tmp_path
         before = len(finished(out))
         # or nothing would be there to be kept
         eventually(lambda: process.poll() is not None or len(finished(out)) > before)
-        time.sleep(chance.uniform(0, 6))
+        time.sleep(chance.uniform(0, 3))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert known.items() <= finished(out).items(), "a finished task was done again"
         known = finished(out)
     assert known
-    subprocess.run(run(five_folds, out, "--jobs", "2"), env=ONE_THREAD, check=True, capture_output=True)
+    subprocess.run(run(out, "--jobs", "2"), env=ONE_THREAD, check=True, capture_output=True)
     assert known.items() <= finished(out).items() and not list(out.glob("cache/*/.*.partial"))
     assert saved(out) == bytes_of(here._asdict())
 
 
-def test_another_seed_gives_other_tables_the_same_seed_the_same(five_folds, here, tmp_path):
-    one = WHOLE._replace(folds=(1,), valid_folds=1)
+def test_another_seed_gives_other_tables_the_same_seed_the_same(five_folds, whole, here, tmp_path):
+    one = whole._replace(folds=(1,), valid_folds=1)
     first, again = (
         experiment(str(five_folds), one, cache=cache, jobs=1, progress=False)
         for cache in (here.cache, tmp_path / "again")

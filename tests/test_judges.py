@@ -94,8 +94,9 @@ def judged(clips, settings, cache):
 
 
 @pytest.fixture(scope="module")
-def acceptance_of_one_pair(own_judges, table, tmp_path_factory):
-    settings = Settings(("vote@own_judges:bands", "random:vote@own_judges:bands"), k=(3,), folds=(1,), valid_folds=1)
+def acceptance_of_one_pair(own_judges, table, few_versions, tmp_path_factory):
+    schemes = ("vote@own_judges:bands", "random:vote@own_judges:bands")
+    settings = Settings(schemes, k=(3,), folds=(1,), valid_folds=1, candidates=(few_versions,))
     cache = tmp_path_factory.mktemp("cache")
     return *judged(load_clips(table), settings, cache), cache
 
@@ -119,15 +120,14 @@ def test_a_fixed_judge_embeds_once_and_judges_by_the_allowed_folds(acceptance_of
     assert len(fold) == len(clips)
 
 
-def test_the_test_fold_has_no_say(acceptance_of_one_pair, own_judges, table, tmp_path):
-    _, before, _ = acceptance_of_one_pair
+def test_the_test_fold_has_no_say(acceptance_of_one_pair, table, tmp_path):
+    graph, before, _ = acceptance_of_one_pair
     clips = load_clips(table)
     for number, path in enumerate(clips.path[clips.fold.eq(1)]):
         noise = tmp_path / f"{number}.wav"
         sf.write(noise, np.random.default_rng(number).normal(0, 0.1, 44100), 44100)
         clips.loc[clips.path.eq(path), "path"] = str(noise)
-    settings = Settings(("vote@own_judges:bands",), k=(3,), folds=(1,), valid_folds=1)
-    _, after = judged(clips, settings, tmp_path / "cache")
+    _, after = judged(clips, graph.settings, tmp_path / "cache")
     pd.testing.assert_frame_equal(before, after)
 
 
@@ -263,19 +263,20 @@ def test_score_interval_against_statsmodels_formula():
     assert score_interval(1.0, 10)[1] == 1.0 and score_interval(0.0, 10)[0] == 0.0
 
 
-def test_select_by_a_judge_of_ones_own_trains_nothing(own_judges, table, tmp_path):
-    made = select(table, tmp_path / "out", judge="own_judges:bands", k=3, epochs=90, jobs=1, audio=False, report=False)
+def test_select_by_a_judge_of_ones_own_trains_nothing(own_judges, table, few_versions, tmp_path):
+    how = dict(candidates=few_versions, k=3, epochs=90, jobs=1, audio=False, report=False)
+    made = select(table, tmp_path / "out", judge="own_judges:bands", **how)
     assert not (tmp_path / "out/.metaug-cache/part").exists()
     assert made.judgement.judge == "own_judges:bands" and made.judgement.worth.trusted.all()
     assert (tmp_path / "out/worth.parquet").exists()
     assert json.loads(json.dumps(made.as_dict()))["worth"][-1]["clips"] == 24
     with pytest.raises(InputError, match="was made from other judge"):
-        select(table, tmp_path / "out", judge="npair", k=3, epochs=90, jobs=1, audio=False, report=False)
+        select(table, tmp_path / "out", judge="npair", **how)
 
 
-def test_classes_that_a_judge_does_not_know_are_kept_whole(own_judges, table, tmp_path):
+def test_classes_that_a_judge_does_not_know_are_kept_whole(own_judges, table, few_versions, tmp_path):
     clips = load_clips(table)
-    settings = Settings()
+    settings = Settings(candidates=(few_versions,))
     key = prepare_store(clips, settings.making, cache=tmp_path, jobs=1, progress=False)
     store = LogMelStore.open(f"{tmp_path}/stores/{key}")
     how = Judging("own_judges:constant", k=3)
