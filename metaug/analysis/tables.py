@@ -101,10 +101,10 @@ def summary(
     *,
     draws: int = 5000,  # of the bootstrap
     seed: int = 0,  # of the bootstrap
-) -> (
-    pd.DataFrame
-):  # `SETTING` name accuracy low high deviation share acceptance (%) steps seconds folds seeds, leaks if known
-    """Summarise each scheme: accuracy with its 95% interval, deviation between folds, mean costs of a fold and seed.
+) -> pd.DataFrame:  # `SETTING` name accuracy low high deviation share acceptance (%) steps seconds folds seeds
+    """Summarise each scheme: accuracy with its 95% interval, deviation between folds, mean costs of a fold and seed,
+    and, if the results say so, whether it `leaks`: has seen the test folds.
+
     Raises `InputError` if the table is empty, lacks a column, mixes collections or holds a row twice."""
     units = _units(results)
     by = [*_setting(units), "name"]
