@@ -706,7 +706,7 @@ def test_decisions_survive_a_spreadsheet(tmp_path):
 def test_the_demonstration_knows_which_candidates_are_wrong(tmp_path, monkeypatch):
     from metaug.curation import demonstration
 
-    short = demonstration.DEMO._replace(schemes=("metric",), valid_folds=1, epochs=1, metric_epochs=1)
+    short = demonstration.DEMO._replace(schemes=("metric",), epochs=1, metric_epochs=1)
     monkeypatch.setattr(demonstration, "DEMO", short)
     told = []
     (tmp_path / "there").mkdir()
