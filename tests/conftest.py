@@ -36,9 +36,10 @@ def copy_project(folder: Path) -> Path:  # the copy
 
 @pytest.fixture(scope="session")
 def few_versions(tmp_path_factory) -> str:
-    "A grid of three versions instead of the paper's 20, for tests in which their number doesn't matter."
+    "A grid of three versions, one drawn by chance, instead of the paper's 20: where their number doesn't matter."
     file = tmp_path_factory.mktemp("grid") / "few.yaml"
-    file.write_text("slower: {deformer: stretch, values: [0.8]}\ndrc: {deformer: drc, values: [radio, speech]}\n")
+    levels = ("stretch: [0.8]", "drc: [speech]", "bgnoise: {weight: [0.1, 0.5], recordings: 1}")
+    file.write_text("\n".join(levels))
     return str(file)
 
 

@@ -48,18 +48,8 @@ def run(five_folds, few_versions):
     "Give the command that does the same, from where it writes and further options."
 
     def command(out, *options):
-        words = [
-            sys.executable,
-            "-m",
-            "metaug.cli",
-            "run",
-            "--data",
-            five_folds,
-            *OPTIONS,
-            "--candidates",
-            few_versions,
-        ]
-        return [*map(str, words), "--out", str(out), *options]
+        words = ["run", "--data", five_folds, *OPTIONS, "--candidates", few_versions, "--out", out, *options]
+        return [sys.executable, "-m", "metaug.cli", *map(str, words)]
 
     return command
 
@@ -84,7 +74,7 @@ def saved(folder) -> dict[str, bytes]:
     )
 
 
-def eventually(true, seconds=600, every=0.2):
+def eventually(true, seconds=120, every=0.2):
     "What `true` gives as soon as it is true."
     end = time.monotonic() + seconds
     while not (value := true()):
@@ -175,7 +165,7 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(five_folds, wh
         env=ONE_THREAD,
         stderr=subprocess.PIPE,
     ) as process:
-        eventually(lambda: process.poll() is not None or list(tmp_path.glob("out/cache/net/*/task.json")))
+        eventually(lambda: process.poll() is not None or list(tmp_path.glob("out/cache/net/*/task.json")), seconds=600)
         assert process.poll() is None, "it must not be over when the worker is killed"
         os.killpg(workers[0].pid, signal.SIGKILL)  # with its nanny, or that would start another
         _, told = process.communicate(timeout=900)
