@@ -23,6 +23,9 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_N
 WINGS := $(filter-out nbs/tutorials,$(patsubst %/,%,$(sort $(dir $(wildcard nbs/*/*.ipynb)))))
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
+# Containers often set it; then each of the many processes that a target starts would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help venv run test study study2 docs lab prepare lock clean
@@ -38,7 +41,6 @@ venv: $(STAMP) ## Set up: a virtual environment in .venv with the tested version
 # which Python 3.12 dropped: .ci/muda lends it one.
 # librosa compiles functions when it is first imported, and two processes that do so at once spoil them for good (numba #10128:
 # every later call dies of a segmentation fault), so it is imported once here.
-# Bytecode is written by the first import of a module: most of the 19,000 are never imported, and compiling all takes a minute.
 $(STAMP): requirements.lock settings.ini setup.py
 	@set -e; \
 	new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
@@ -60,7 +62,7 @@ $(STAMP): requirements.lock settings.ini setup.py
 	touch "$(UNDONE)"; \
 	echo "Installing the tested versions: some minutes the first time"; \
 	grep -vE '$(if $(CPU),^(cuda-|nvidia-|triton=),^$$)' requirements.lock > "$(VENV)/requirements.txt"; \
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-compile $(PIP_ARGS) -r "$(VENV)/requirements.txt"; \
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r "$(VENV)/requirements.txt"; \
 	PYTHONPATH=.ci/muda "$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps "$(MUDA)"; \
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	"$(BIN)/python" -W ignore -c 'import ipykernel, librosa.core.pitch, muda, soundfile'; \
