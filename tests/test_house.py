@@ -19,6 +19,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from conftest import copy_project
+from nbdev.doclinks import nbglob
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -250,6 +251,16 @@ def test_a_notebook_writes_one_module(path):
 def test_each_module_has_its_notebook():
     written = [m for path in WRITERS for m in default_exp(path)]
     assert sorted(written) == sorted(map(module_name, MODULES))
+
+
+def test_make_test_runs_each_notebook_once():
+    (lines,) = re.findall(r"^define NOTEBOOKS\n(.*?)\nendef", (ROOT / "Makefile").read_text(), re.M | re.S)
+    found = []
+    for line in lines.splitlines():
+        folder, *options = line.split()
+        names = [option.removeprefix("--") for option in options[::2]]
+        found += nbglob(ROOT / folder, as_path=True, **dict(zip(names, options[1::2])))
+    assert sorted(found) == sorted(NOTEBOOKS)
 
 
 @pytest.fixture(scope="module")
