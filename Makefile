@@ -83,7 +83,7 @@ run: $(STAMP) ## The main job: metric-learning selection on generated sounds who
 
 # A process for each line of NOTEBOOKS: an import takes seconds, and the memory of a process is given back at its end.
 test: $(STAMP) ## Run the notebooks' cells as tests, then the tests in tests/
-	@echo "$$NOTEBOOKS" | $(ONE_THREAD) PYTHONFAULTHANDLER=1 xargs -P 2 -L 1 sh -c \
+	@echo "$$NOTEBOOKS" | $(ONE_THREAD) PYTHONFAULTHANDLER=1 PYTHONUNBUFFERED=1 xargs -P 2 -L 1 sh -c \
 	    '$(BIN)/nbdev_test --n_workers 0 --do_print --path "$$@"; status=$$?; echo "$$*: status $$status"; test $$status -eq 0' sh
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -ra -n 2 --dist loadfile --no-loadscope-reorder --durations=12 tests $(TEST_ARGS)
 
